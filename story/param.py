@@ -1,0 +1,189 @@
+"""The one place where a parameter is described: range, step, unit, choices, help.
+
+The constructor's check, the slider, the CLI flag, the link, the cache key and the report all come from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+Value = int | float | bool | str
+_METADATA_KEY = "parameter"
+_ON = ("true", "on", "1", "yes")
+_OFF = ("false", "off", "0", "no")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A field of a method, as every door shows it.
+
+    Attributes:
+        name: the field's name, also the CLI flag and the key in links and reports.
+        default: value of the constructor when nothing is given.
+        low, high: closed range of a number; None where the value is a choice or a switch.
+        step: distance of neighbouring values of a slider; whole numbers keep to ``low + k * step``.
+        unit: unit of the number as shown ("px", "× mean", ...); "" for a pure number.
+        help: one sentence.
+        choices: the allowed words, for a choice.
+        shown_as: factor from the code's unit to the screen's (255 for ε, which is 0-1 in code).
+        moves: names of the steps that the parameter changes.
+        advanced: shown folded away on pages.
+    """
+
+    name: str
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    shown_as: float = 1.0
+    moves: tuple[str, ...] = ()
+    advanced: bool = False
+
+    @property
+    def type(self) -> type:
+        """bool, int, float or str."""
+        return type(self.default)
+
+    def check(self, value: Any) -> Value:
+        """``value`` as this parameter's type.
+
+        Raises:
+            ValueError: wrong type, outside the range, off the step or not a choice; the sentence names
+                parameter, value and range.
+        """
+        if self.type is bool:
+            if not isinstance(value, bool):
+                raise ValueError(f"{self.name} is on or off (true or false), not {value!r}")
+            return value
+        if self.type is str:
+            if value not in self.choices:
+                raise ValueError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
+            return str(value)
+        return self._check_number(value)
+
+    def _check_number(self, value: Any) -> int | float:
+        assert self.low is not None and self.high is not None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{self.name} is a number, {self.range}, not {value!r}")
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name} must be {self.range}; {self.show(value)} is not")
+        if self.type is int and value != int(value):
+            raise ValueError(f"{self.name} is a whole number, {self.range}, not {value!r}")
+        if self.type is int and self.step and (value - self.low) % self.step:
+            raise ValueError(f"{self.name} must be {self.range}; {self.show(value)} is not")
+        return self.type(value)
+
+    @property
+    def range(self) -> str:
+        """The allowed values in words, in the unit of the screen."""
+        if self.type is bool:
+            return "on or off"
+        if self.choices:
+            return ", ".join(self.choices)
+        assert self.low is not None and self.high is not None
+        unit = f" {self.unit}" if self.unit else ""
+        steps = f" in steps of {self.step:g}" if self.type is int and self.step not in (None, 1) else ""
+        return f"{_number(self.low * self.shown_as)} to {_number(self.high * self.shown_as)}{unit}{steps}"
+
+    def show(self, value: Value) -> str:
+        """``value`` in the unit of the screen, without the unit's name."""
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return value if isinstance(value, str) else _number(value * self.shown_as)
+
+    def parse(self, text: str) -> Value:
+        """``text`` from a terminal or a link as a checked value.
+
+        A number is in the unit of the screen ("8"); a fraction ("8/255") is in the unit of the code.
+
+        Raises:
+            ValueError: as ``check``, and text that is no number or switch.
+        """
+        text = text.strip()
+        if self.type is bool:
+            if text.lower() not in _ON + _OFF:
+                raise ValueError(f"{self.name} is on or off, not {text!r}")
+            return text.lower() in _ON
+        if self.type is str:
+            return self.check(text)
+        try:
+            number = float(Fraction(text)) if "/" in text else float(text) / self.shown_as
+        except (ValueError, ZeroDivisionError, OverflowError):
+            raise ValueError(f"{self.name} is a number, {self.range}, not {text!r}") from None
+        if self.type is int and number.is_integer():
+            return self.check(int(number))
+        return self.check(number)
+
+
+def _number(value: float) -> str:
+    """Ten digits: whole numbers in full, and 8/255 · 255 reads 8."""
+    return f"{value:.10g}"
+
+
+def param(
+    default: Any,
+    *,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    step: float | None = None,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    shown_as: float = 1.0,
+    moves: tuple[str, ...] = (),
+    advanced: bool = False,
+) -> Any:
+    """A dataclass field that carries its ``Parameter``; typed ``Any``, so the annotation is the field's type.
+
+    Raises:
+        TypeError: a number without a range, or a word without choices.
+    """
+    if isinstance(default, str) and not choices:
+        raise TypeError("a word needs its choices")
+    if isinstance(default, int | float) and not isinstance(default, bool) and (low is None or high is None):
+        raise TypeError("a number needs low and high")
+    description = Parameter("", default, help, low, high, step, unit, choices, shown_as, moves, advanced)
+    return dataclasses.field(default=default, metadata={_METADATA_KEY: description})
+
+
+class Parametrised:
+    """Base of every method: a frozen dataclass whose fields come from ``param``, checked on construction."""
+
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters():
+            checked = parameter.check(getattr(self, parameter.name))
+            object.__setattr__(self, parameter.name, checked)
+
+    @classmethod
+    def parameters(cls) -> tuple[Parameter, ...]:
+        """The fields, in the order in which they stand in the class."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return tuple(dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name) for field in fields)
+
+    def values(self) -> dict[str, Value]:
+        """Field name -> value: the report, the link and (frozen) the cache key."""
+        return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
+
+    @classmethod
+    def parsed(cls, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Constructor arguments from texts of a terminal or a link.
+
+        Raises:
+            ValueError: an unknown name, or a value outside its range.
+        """
+        known = {parameter.name: parameter for parameter in cls.parameters()}
+        for name in texts:
+            if name not in known:
+                raise ValueError(f"{cls.title} has no parameter {name}; it has {', '.join(known) or 'none'}")
+        return {name: known[name].parse(text) for name, text in texts.items()}

@@ -1,0 +1,46 @@
+"""One named map on the way from the photo to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+Kind = Literal["photo", "heat", "signed", "mask"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A map with its name, its kind and what to look for in it.
+
+    Attributes:
+        name: lower-case phrase; it is what the reader sees and the key in every export.
+        map: (B, C, H, W), the graph kept; C is 1 or 3. ``photo``: C = 3, in [0, 1]; ``heat``: >= 0;
+            ``signed``: any sign; ``mask``: 0 or 1.
+        kind: fixes colours, range and legend (``story.render``).
+        note: one sentence, what to look for here.
+        formula: LaTeX, as in the paper; empty where there is none.
+        own_scale: a ``heat`` map is drawn over [0, 1]; with ``own_scale`` over [0, its own maximum], for
+            quantities without a natural unit such as a gradient.
+    """
+
+    name: str
+    map: Tensor
+    kind: Kind
+    note: str = ""
+    formula: str = ""
+    own_scale: bool = False
+
+
+def by_name(steps: Sequence[Step], name: str) -> Step:
+    """The step called ``name``.
+
+    Raises:
+        KeyError: no step has that name.
+    """
+    for step in steps:
+        if step.name == name:
+            return step
+    raise KeyError(f"no step {name!r} among {', '.join(step.name for step in steps)}")

@@ -1,0 +1,116 @@
+"""A parameter is checked, shown and read the same way at every door."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, dataclass
+
+import pytest
+
+from story import Parametrised, param
+
+
+@dataclass(frozen=True)
+class Method(Parametrised):
+    title = "A method"
+    source = "nowhere"
+
+    eps: float = param(8 / 255, low=0, high=64 / 255, shown_as=255, unit="/255", help="size")
+    block: int = param(15, low=3, high=63, step=2, unit="px", help="side")
+    seed: int = param(0, low=0, high=2**31 - 1, help="start of the draws")
+    lam: float = param(2.3, low=0, high=5, help="strength")
+    clamp: bool = param(False, help="whether")
+    channels: str = param("luma", choices=("luma", "each"), help="which")
+
+
+BY_NAME = {parameter.name: parameter for parameter in Method.parameters()}
+
+
+def test_fields_are_described_in_their_order():
+    assert list(BY_NAME) == ["eps", "block", "seed", "lam", "clamp", "channels"]
+    assert [parameter.type for parameter in BY_NAME.values()] == [float, int, int, float, bool, str]
+    assert Method().values() == {parameter.name: parameter.default for parameter in BY_NAME.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("eps", "8", 8 / 255),
+        ("eps", "8/255", 8 / 255),
+        ("eps", "0.5", 0.5 / 255),
+        ("eps", "64/255", 64 / 255),
+        ("block", " 21 ", 21),
+        ("block", "21.0", 21),
+        ("seed", "2147483647", 2147483647),
+        ("lam", "3.5", 3.5),
+        ("lam", "1e0", 1.0),
+        ("lam", "7/2", 3.5),
+        ("clamp", "on", True),
+        ("clamp", "False", False),
+        ("channels", "each", "each"),
+    ],
+)
+def test_text_becomes_a_value(name, text, value):
+    parsed = Method.parsed({name: text})
+    assert parsed == {name: value}
+    assert type(parsed[name]) is type(value)
+    assert getattr(Method(**parsed), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("eps", "65", "eps must be 0 to 64 /255; 65 is not"),
+        ("eps", "-1", "eps must be 0 to 64 /255; -1 is not"),
+        ("eps", "8/0", "eps is a number, 0 to 64 /255, not '8/0'"),
+        ("block", "16", "block must be 3 to 63 px in steps of 2; 16 is not"),
+        ("block", "15.5", "block is a whole number, 3 to 63 px in steps of 2, not 15.5"),
+        ("block", "", "block is a number, 3 to 63 px in steps of 2, not ''"),
+        ("seed", "2147483648", "seed must be 0 to 2147483647; 2147483648 is not"),
+        ("lam", "nan", "lam is a number, 0 to 5, not nan"),
+        ("lam", "inf", "lam is a number, 0 to 5, not inf"),
+        ("lam", "1e999999999", "lam is a number, 0 to 5, not inf"),
+        ("lam", "strong", "lam is a number, 0 to 5, not 'strong'"),
+        ("clamp", "maybe", "clamp is on or off, not 'maybe'"),
+        ("channels", "red", "channels is one of luma, each, not 'red'"),
+        ("sigma", "1", "A method has no parameter sigma; it has eps, block, seed, lam, clamp, channels"),
+    ],
+)
+def test_bad_text_gets_one_sentence_with_the_range(name, text, words):
+    with pytest.raises(ValueError) as error:
+        Method.parsed({name: text})
+    assert str(error.value) == words
+
+
+@pytest.mark.parametrize(
+    "values", [{"lam": 6}, {"lam": True}, {"lam": "2"}, {"clamp": 1}, {"block": 4}, {"channels": "red"}]
+)
+def test_the_constructor_checks(values):
+    with pytest.raises(ValueError, match=next(iter(values))):
+        Method(**values)
+
+
+def test_a_whole_number_stands_for_a_real_one_and_the_other_way_round():
+    method = Method(lam=2, block=15.0)
+    assert type(method.lam) is float
+    assert type(method.block) is int
+
+
+def test_every_value_survives_being_shown_and_read_again():
+    method = Method(eps=2 / 255, block=9, seed=12345678, clamp=True, channels="each")
+    texts = {name: BY_NAME[name].show(value) for name, value in method.values().items()}
+    assert Method(**Method.parsed(texts)) == method
+
+
+def test_a_method_is_frozen_and_hashable():
+    assert hash(Method()) == hash(Method(lam=2.3))
+    with pytest.raises(FrozenInstanceError):
+        Method().lam = 1.0
+
+
+def test_a_parameter_must_be_described():
+    with pytest.raises(TypeError, match="low and high"):
+        param(1.0, help="no range")
+    with pytest.raises(TypeError, match="choices"):
+        param("word", help="no choices")
+    with pytest.raises(TypeError):
+        param(1.0, low=0, high=2)
