@@ -1,0 +1,30 @@
+"""Files to pixels, safely: the only place that decodes pictures."""
+
+from photos.crop import resized_square
+from photos.gallery import GalleryEntry, gallery, gallery_entry, gallery_photo
+from photos.read import (
+    FORMATS,
+    LARGEST_SIZE,
+    MAX_BYTES,
+    MAX_PIXELS,
+    SMALLEST_SIZE,
+    Photo,
+    PhotoError,
+    read_photo,
+)
+
+__all__ = [
+    "FORMATS",
+    "LARGEST_SIZE",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "SMALLEST_SIZE",
+    "GalleryEntry",
+    "Photo",
+    "PhotoError",
+    "gallery",
+    "gallery_entry",
+    "gallery_photo",
+    "read_photo",
+    "resized_square",
+]
