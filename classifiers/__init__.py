@@ -1,0 +1,69 @@
+"""Networks with labels, normalisation and identity: the built-in one, torchvision's, a visitor's own."""
+
+from __future__ import annotations
+
+import torch
+
+from classifiers.architectures import find_architecture
+from classifiers.base import Classifier, ClassifierError, Prediction, Progress
+from classifiers.builtin import BUILTIN, load_builtin, read_card
+from classifiers.device import available_devices, pick_device
+from classifiers.own import architectures, own
+from classifiers.zoo import load_zoo, zoo_names
+from classifiers.zoo import megabytes_to_download as _megabytes_to_download
+
+__all__ = [
+    "BUILTIN",
+    "Classifier",
+    "ClassifierError",
+    "Prediction",
+    "Progress",
+    "architectures",
+    "available_devices",
+    "load",
+    "megabytes_to_download",
+    "names",
+    "own",
+    "pick_device",
+    "read_card",
+    "title",
+]
+
+
+def names() -> tuple[str, ...]:
+    """All that ``load`` knows: the built-in classifier, then torchvision's."""
+    return BUILTIN, *zoo_names()
+
+
+def title(name: str) -> str:
+    """A classifier's name as papers write it, ``ResNet-50`` for ``resnet50``; others stay as they are."""
+    entry = find_architecture(name)
+    return entry.title if entry else "Built-in" if name == BUILTIN else name
+
+
+def megabytes_to_download(name: str) -> float:
+    """What ``load`` would fetch from the network; 0 for what is on this machine."""
+    entry = find_architecture(name)
+    return _megabytes_to_download(entry) if entry else 0.0
+
+
+def load(
+    name: str, *, device: str | torch.device | None = None, progress: Progress | None = None
+) -> Classifier:
+    """The classifier of that name, in evaluation mode, its weights frozen.
+
+    Args:
+        name: one of ``names()``.
+        device: as for ``pick_device``.
+        progress: called with bytes (done, total) while torchvision's weights are downloaded on first use.
+
+    Raises:
+        ClassifierError: unknown name or device, no network, a damaged file.
+    """
+    target = pick_device(device)
+    if name == BUILTIN:
+        return load_builtin(device=target)
+    entry = find_architecture(name)
+    if entry is None:
+        raise ClassifierError(f"The classifier is one of {', '.join(names())}, not {name!r}")
+    return load_zoo(entry, device=target, progress=progress)

@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from classifiers import ClassifierError, available_devices, device, pick_device
+
+
+@pytest.fixture(autouse=True)
+def _same_threads_afterwards():
+    before = torch.get_num_threads()
+    device._set_threads.cache_clear()
+    yield
+    torch.set_num_threads(before)
+    device._set_threads.cache_clear()
+
+
+def machine(monkeypatch, *, cuda=0, mps=False):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [({"cuda": 2, "mps": True}, "cuda"), ({"mps": True}, "mps"), ({}, "cpu")],
+)
+def test_the_fastest_is_picked(monkeypatch, found, expected):
+    machine(monkeypatch, **found)
+    assert pick_device() == torch.device(expected)
+    assert pick_device("cpu") == torch.device("cpu")
+
+
+def test_one_of_several_can_be_named(monkeypatch):
+    machine(monkeypatch, cuda=2)
+    assert available_devices() == ("cuda", "cpu")
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    assert pick_device(torch.device("cuda")) == torch.device("cuda")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:7", "mps", "meta", "tpu", "", "cpu:x"])
+def test_devices_that_are_not_here_are_refused_with_those_that_are(monkeypatch, name):
+    machine(monkeypatch)
+    with pytest.raises(ClassifierError, match=f"no device {name!r}; it has cpu$"):
+        pick_device(name)
+
+
+def test_threads_are_set_once(monkeypatch):
+    calls = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    pick_device("cpu")
+    pick_device("cpu")
+    assert calls == [device.usable_cores()]
+
+
+def test_the_environment_decides_about_threads(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: pytest.fail("overruled the environment"))
+    pick_device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("quota", "expected"), [("150000 100000", 2), ("10000 100000", 1), ("max 100000", 4), (None, 4)]
+)
+def test_a_containers_share_of_the_cores_counts(monkeypatch, tmp_path, quota, expected):
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(device, "_QUOTA", tmp_path / "cpu.max")
+    if quota:
+        (tmp_path / "cpu.max").write_text(quota)
+    assert device.usable_cores() == expected

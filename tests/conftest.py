@@ -1,0 +1,43 @@
+"""What tests of several folders need."""
+
+import pytest
+import torch
+
+from classifiers.base import Classifier
+from classifiers.network import ResidualNet
+
+# Small tensors, and several test processes on the same cores: more threads would only wait for each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_classifier() -> Classifier:
+    """A classifier of five labels with random weights, the same ones each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = ResidualNet(labels=5, widths=(8, 12, 16, 24), depths=(1, 1, 1, 1))
+    # Without it the predicted logit is positive, and so is some of its class activation map.
+    torch.nn.init.zeros_(network.head.bias)
+    return Classifier(
+        "tiny",
+        network,
+        ("apple", "bear", "car", "dog", "egg"),
+        identity="tiny-0",
+        mean=(0.5, 0.45, 0.4),
+        std=(0.2, 0.25, 0.3),
+        working_size=48,
+        stage=network.features,
+        head=network.head,
+    )
+
+
+@pytest.fixture
+def photos() -> torch.Tensor:
+    """Three smooth photos, (3, 3, 44, 53), each with a noisy square like a patch, the last's in a corner."""
+    generator = torch.Generator().manual_seed(0)
+    down, across = torch.linspace(0, 1, 44)[:, None], torch.linspace(0, 1, 53)
+    colours = torch.rand(3, 3, 2, 1, 1, generator=generator)
+    smooth = 0.2 + 0.3 * (colours[:, :, 0] * down + colours[:, :, 1] * across)
+    for photo, (top, left) in zip(smooth, [(4, 30), (20, 8), (30, 39)], strict=True):
+        photo[:, top : top + 14, left : left + 14] = torch.rand(3, 14, 14, generator=generator)
+    return smooth
