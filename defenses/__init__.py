@@ -1,0 +1,10 @@
+"""The defenses, by the name that every door uses."""
+
+from defenses.base import Defended, Defense
+from defenses.lgs import LGS
+from defenses.slgs import SLGS
+from defenses.wlgs import WLGS
+
+DEFENSES: dict[str, type[Defense]] = {"lgs": LGS, "slgs": SLGS, "wlgs": WLGS}
+
+__all__ = ["DEFENSES", "LGS", "SLGS", "WLGS", "Defended", "Defense"]

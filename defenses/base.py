@@ -1,0 +1,44 @@
+"""What a defense is: parameters, and the steps from the photo to the smoothed photo."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from classifiers.base import Classifier
+from story import Parametrised, Step, by_name
+
+
+class Defense(Parametrised, ABC):
+    """A frozen dataclass whose fields are its parameters and whose ``steps`` are its story.
+
+    ``gradient`` says what autograd sees of it: "exact", or where it is straight-through.
+    """
+
+    gradient: ClassVar[str]
+
+    @abstractmethod
+    def steps(self, x: Tensor, model: Classifier) -> list[Step]:
+        """From ``photo`` to ``result``, for photos ``x`` (B, 3, H, W) in [0, 1]; every map is (B, C, H, W).
+
+        A step after ``result`` only compares it with the photo.
+        """
+
+    def __call__(self, x: Tensor, model: Classifier) -> Tensor:
+        """The defended photos, (B, 3, H, W) in [0, 1]: the very map that the step ``result`` shows."""
+        return by_name(self.steps(x, model), "result").map
+
+
+class Defended(nn.Module):
+    """A defense in front of a classifier, which is what an adaptive attacker attacks."""
+
+    def __init__(self, defense: Defense, model: Classifier) -> None:
+        super().__init__()
+        self.defense = defense
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, labels) logits of the defended photos."""
+        return self.model(self.defense(x, self.model))

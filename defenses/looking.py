@@ -1,0 +1,47 @@
+"""Asking the classifier where it looks: the fields and the step that SLGS and WLGS share."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor
+
+from classifiers.base import Classifier
+from explain import LOSSES, SALIENCIES, chosen, formula, saliency
+from story import Step, param
+
+saliency_field = partial(
+    param,
+    "auto",
+    choices=("auto", *SALIENCIES),
+    help="how to ask the classifier where it looks; auto: what finds patches best, gradient: the paper's",
+)
+top_k_field = partial(
+    param,
+    5,
+    low=1,
+    high=10,
+    step=1,
+    unit="labels",
+    help="how many of the predicted labels the loss sums over",
+)
+loss_field = partial(
+    param,
+    "cross-entropy",
+    choices=LOSSES,
+    help="what the gradient is of: the cross-entropy of the top labels, or the score of the top label alone",
+    advanced=True,
+)
+seed_field = partial(param, 0, low=0, high=9999, step=1, help="draws the noise of smoothgrad", advanced=True)
+
+
+def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss: str, seed: int) -> Step:
+    """M as a step; arguments as of ``explain.saliency``."""
+    return Step(
+        "saliency",
+        saliency(x, model, method=method, top_k=top_k, loss=loss, seed=seed),
+        "heat",
+        "Bright where the classifier looks: on an attacked photo that should be the patch.",
+        formula(chosen(method, model), top_k=top_k, loss=loss),
+        own_scale=True,
+    )

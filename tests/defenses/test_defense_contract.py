@@ -1,0 +1,272 @@
+"""What every defense in the registry promises, with its defaults and with each choice of each field."""
+
+from contextlib import suppress
+
+import pytest
+import torch
+
+from defenses import DEFENSES, Defended
+from explain import Memo, remembering
+from story import by_name
+
+STEP_NAMES = {
+    "lgs": ["photo", "local gradient", "kept windows", "smoothing weight", "result", "difference"],
+    "slgs": [
+        *[
+            "photo",
+            "local gradient",
+            "kept windows",
+            "saliency",
+            "binary mask",
+            "after erosion",
+            "after dilation",
+        ],
+        *["selected region", "smoothing weight", "result", "difference"],
+    ],
+    "wlgs": [
+        *["photo", "local gradient", "kept windows", "saliency", "saliency weight", "smoothing weight"],
+        *["result", "difference"],
+    ],
+}
+
+
+def variants(name):
+    """The defaults, then each choice and switch set the other way."""
+    cls = DEFENSES[name]
+    yield {}
+    for parameter in cls.parameters():
+        words = parameter.choices or ((True, False) if parameter.type is bool else ())
+        yield from ({parameter.name: word} for word in words if word != parameter.default)
+
+
+def written(name, options):
+    return " ".join([name, *(f"{key}={value}" for key, value in options.items())])
+
+
+VARIANTS = [(name, options) for name in DEFENSES for options in variants(name)]
+
+
+@pytest.fixture(params=VARIANTS, ids=[written(*variant) for variant in VARIANTS])
+def defense(request):
+    name, options = request.param
+    return DEFENSES[name](**options)
+
+
+@pytest.fixture(params=DEFENSES)
+def cls(request):
+    return DEFENSES[request.param]
+
+
+def test_the_result_is_a_photo(defense, photos, tiny_classifier):
+    result = defense(photos, tiny_classifier)
+    assert result.shape == photos.shape
+    assert result.dtype == photos.dtype
+    assert ((result >= 0) & (result <= 1)).all()
+
+
+def test_something_is_done_to_a_busy_photo(defense, tiny_classifier):
+    busy = torch.rand(2, 3, 40, 30, generator=torch.Generator().manual_seed(0))
+    assert ((defense(busy, tiny_classifier) - busy).abs().amax((1, 2, 3)) > 0.1).all()
+
+
+def test_every_step_keeps_the_promise_of_its_kind(defense, photos, tiny_classifier):
+    steps = defense.steps(photos, tiny_classifier)
+    assert len({step.name for step in steps}) == len(steps)
+    assert steps[0].name == "photo"
+    assert torch.equal(steps[0].map, photos)
+    assert torch.equal(by_name(steps, "result").map, defense(photos, tiny_classifier))
+    for step in steps:
+        assert step.map.shape[0] == 3
+        assert step.map.shape[2:] == photos.shape[2:]
+        assert step.map.shape[1] in {"photo": (3,), "heat": (1,), "mask": (1,), "signed": (1, 3)}[step.kind]
+        assert step.map.isfinite().all()
+        if step.kind == "heat":
+            assert (step.map >= 0).all()
+            assert step.own_scale or (step.map <= 1).all()
+        if step.kind == "photo":
+            assert ((step.map >= 0) & (step.map <= 1)).all()
+        if step.kind == "mask":
+            assert ((step.map == 0) | (step.map == 1)).all()
+        assert step.note.endswith((".", "?"))
+        assert step.formula.count("{") == step.formula.count("}")
+
+
+@pytest.mark.parametrize("name", STEP_NAMES)
+def test_step_names_are_the_fixed_ones(name, photos, tiny_classifier):
+    steps = DEFENSES[name]().steps(photos, tiny_classifier)
+    assert [step.name for step in steps] == STEP_NAMES[name]
+
+
+def test_alone_as_in_a_batch(defense, photos, tiny_classifier):
+    # In float64, so that a mask does not flip where a value lies within rounding of its threshold.
+    x, model = photos.double(), tiny_classifier.double()
+    together = defense.steps(x, model)
+    for number in range(3):
+        for alone, step in zip(defense.steps(x[number : number + 1], model), together, strict=True):
+            torch.testing.assert_close(alone.map, step.map[number : number + 1], rtol=1e-6, atol=1e-9)
+
+
+def test_the_same_every_time_and_no_global_draws(defense, photos, tiny_classifier):
+    torch.manual_seed(0)
+    first = defense(photos, tiny_classifier)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    assert torch.equal(defense(photos, tiny_classifier), first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_input_is_untouched(defense, photos, tiny_classifier):
+    before = photos.clone()
+    defense.steps(photos, tiny_classifier)
+    assert torch.equal(photos, before)
+    assert not photos.requires_grad
+    assert photos.grad is None
+
+
+def condition(model):
+    """All of a model that a method could leave changed."""
+    hooks = [name for name in vars(model) if name.endswith("_hooks")]
+    assert "_forward_hooks" in hooks
+    return {
+        "weights": {key: value.clone() for key, value in model.state_dict().items()},
+        "buffers": {key: value.clone() for key, value in model.named_buffers()},
+        "training": [module.training for module in model.modules()],
+        "asks for gradients": [weight.requires_grad for weight in model.parameters()],
+        "gradients": [weight.grad for weight in model.parameters()],
+        "hooks": [len(getattr(module, name)) for module in model.modules() for name in hooks],
+    }
+
+
+def assert_same(before, after):
+    for part in before:
+        if isinstance(before[part], dict):
+            assert before[part].keys() == after[part].keys()
+            assert all(torch.equal(value, after[part][key]) for key, value in before[part].items()), part
+        else:
+            assert before[part] == after[part], part
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["frozen weights", "weights that ask for gradients"])
+@pytest.mark.parametrize("breaks", [False, True], ids=["", "after an error"])
+def test_the_model_is_untouched(defense, photos, tiny_classifier, asks, breaks, monkeypatch):
+    for weight in tiny_classifier.parameters():
+        weight.requires_grad_(asks)
+    tiny_classifier.network.features[1].train()  # a ReLU: works the same, but the flag must survive
+
+    def broken(_):
+        raise RuntimeError("broken on purpose")
+
+    if breaks:
+        monkeypatch.setattr(tiny_classifier.network.head, "forward", broken)
+    before = condition(tiny_classifier)
+    with suppress(RuntimeError):
+        defense(photos, tiny_classifier)
+    assert_same(before, condition(tiny_classifier))
+
+
+@pytest.mark.parametrize("value", [None, 0.0, 1.0], ids=["photos", "black", "white"])
+def test_the_gradient_is_finite_and_does_not_vanish(defense, photos, tiny_classifier, value):
+    assert type(defense).gradient
+    x = photos if value is None else torch.full_like(photos, value)
+    x = x.clone().requires_grad_()
+    scores = Defended(defense, tiny_classifier)(x)
+    loss = torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 2]), reduction="sum")
+    gradient = torch.autograd.grad(loss, x)[0]
+    assert gradient.isfinite().all()
+    assert (gradient.abs().amax((1, 2, 3)) > 0).all()
+
+
+def test_no_graph_where_no_gradient_is_wanted(defense, photos, tiny_classifier):
+    assert not any(step.map.requires_grad for step in defense.steps(photos, tiny_classifier))
+    with torch.no_grad():
+        leaf = photos.clone().requires_grad_()
+        assert not any(step.map.requires_grad for step in defense.steps(leaf, tiny_classifier)[1:])
+
+
+@pytest.mark.parametrize("shape", [(30, 31), (1, 20), (20, 1), (1, 1), (2, 3)])
+def test_black_and_white_stay_and_thin_photos_give_numbers(defense, tiny_classifier, shape):
+    flat = torch.stack((torch.zeros(3, *shape), torch.ones(3, *shape)))
+    assert torch.equal(defense(flat, tiny_classifier), flat)
+    busy = torch.rand(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    for step in defense.steps(busy, tiny_classifier):
+        assert step.map.isfinite().all()
+        assert step.map.shape[2:] == shape
+
+
+def test_every_field_is_described(cls):
+    assert cls.title
+    assert cls.source
+    for parameter in cls.parameters():
+        assert len(parameter.help) > 10
+        assert parameter.range
+        assert parameter.moves
+        if parameter.type in (int, float):
+            assert parameter.low < parameter.high
+            assert parameter.step > 0
+            assert parameter.unit or parameter.name == "seed"
+
+
+def test_wrong_values_are_refused_in_a_sentence(cls):
+    for parameter in cls.parameters():
+        if parameter.type in (int, float):
+            wrong = [parameter.low - 1, parameter.high + 1, float("nan"), "many"]
+        else:
+            wrong = ["maybe", 3]
+        for value in wrong:
+            with pytest.raises(ValueError, match=parameter.name) as caught:
+                cls(**{parameter.name: value})
+            assert parameter.range in str(caught.value)
+            assert (f"{value:g}" if isinstance(value, int | float) else value) in str(caught.value)
+
+
+def test_a_defense_is_frozen_and_a_key(cls):
+    assert hash(cls()) == hash(cls())
+    assert cls() == cls()
+    with pytest.raises(AttributeError):
+        cls().lam = 3.0
+    assert cls(**cls().values()) == cls()
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_each_field_moves_the_steps_that_it_names_and_no_other(name, tiny_classifier):
+    cls = DEFENSES[name]
+    # Noise that grows from corner to corner: at any threshold some windows are kept, and masks meet them.
+    noise = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(0))
+    x = 0.5 + (noise - 0.5) * torch.linspace(0, 1, 40)[:, None] * torch.linspace(0, 1, 50)
+    bases = [{"threshold": 0.1, "saliency": "gradient"} | options for options in variants(name)]
+    fields = {parameter.name for parameter in cls.parameters()}
+    bases = [{key: value for key, value in base.items() if key in fields} for base in bases]
+    memo = Memo(10**8)
+
+    def steps(**options):
+        with remembering(memo):
+            return cls(**options).steps(x, tiny_classifier)
+
+    for parameter in cls.parameters():
+        moved = set()
+        for base in bases:
+            for value in neighbours(parameter):
+                pairs = zip(steps(**base), steps(**(base | {parameter.name: value})), strict=True)
+                moved |= {old.name for old, new in pairs if not torch.equal(old.map, new.map)}
+        assert moved == set(parameter.moves), parameter.name
+
+
+def neighbours(parameter):
+    """Some other values of a field."""
+    if parameter.type is bool:
+        return [not parameter.default]
+    if parameter.choices:
+        return [word for word in parameter.choices if word not in ("auto", parameter.default)]
+    distance = parameter.step * (2 if parameter.type is int else 5)
+    values = [parameter.type(parameter.default + sign * distance) for sign in (-1, 1)]
+    return [value for value in values if parameter.low <= value <= parameter.high]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cpu_and_cuda_agree(defense, photos, tiny_classifier):
+    x, model = photos.double(), tiny_classifier.double()
+    on_cpu = defense.steps(x, model)
+    on_gpu = defense.steps(x.cuda(), model.cuda())
+    for step, other in zip(on_cpu, on_gpu, strict=True):
+        assert other.map.is_cuda
+        torch.testing.assert_close(other.map.cpu(), step.map, rtol=1e-6, atol=1e-8)
