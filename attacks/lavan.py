@@ -1,0 +1,127 @@
+"""LaVAN: a small patch, anywhere on the photo, that outvotes everything else in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from attacks.base import Trail, probability_of, uniforms
+from attacks.placement import Box, PatchAttack, pasted
+from story import param
+
+
+@dataclass(frozen=True)
+class LaVAN(PatchAttack):
+    """x' = (1 - m) ⊙ x + m ⊙ δ, where δ in [0, 1] maximises logit(target) - logit(source).
+
+    The source is the label that the model holds likeliest on the clean photo, the target aside. A photo is
+    done, and left as it is, at the first iterate on which the target's probability is at least ``stop_at``.
+
+    Source: Karmon et al. 2018, "LaVAN: Localized and Visible Adversarial Noise"; enhanced LGS paper, §2.1.
+
+    Deviation: the papers step along the gradient as it is, at rates of 1, 0.1 and 0.01 tuned to one network.
+    ``step_up`` goes by its sign, under momentum, at a rate that falls evenly to nothing: in units of a
+    pixel's range, so that it fits every network and photo. In trials on a small network it fooled more
+    photos, and in fewer steps, than the plain gradient, Adam, or a rate that stays.
+    """
+
+    title = "LaVAN patch"
+    source = "Karmon et al. 2018"
+    targeted = "targeted"
+
+    share: float = param(
+        0.10, low=0.001, high=0.5, step=0.001, shown_as=100, unit="% of the area", help="size of the patch"
+    )
+    start: str = param(
+        "noise",
+        choices=("noise", "grey", "photo"),
+        help="what the patch begins with: noise, plain grey, or the photo's own pixels",
+    )
+    iterations: int = param(100, low=1, high=2000, step=1, unit="steps", help="the most steps that are taken")
+    stop_at: float = param(
+        0.9, low=0, high=1, step=0.01, unit="probability", help="the attack stops once the target has it"
+    )
+    learning_rate: float = param(
+        0.2,
+        low=0.001,
+        high=1,
+        step=0.001,
+        unit="of full range",
+        help="change of a pixel in the first step; it falls evenly to nothing in the last",
+    )
+    momentum: float = param(
+        0.5, low=0, high=0.99, step=0.01, help="how much of its last direction a step keeps", advanced=True
+    )
+    seed: int = param(
+        0, low=0, high=2**31 - 1, step=1, help="number that fixes the noise at the start", advanced=True
+    )
+
+    @property
+    def covers(self) -> float:
+        """The field ``share``."""
+        return self.share
+
+    def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:
+        """Steps on the photos that are not done, until none is left."""
+        box = self.box(x.shape[2], x.shape[3])
+        with torch.no_grad():
+            source = likeliest_other(model(x), y)
+        attacked = pasted(x, box, self._first_patch(x, box))
+        velocity = torch.zeros_like(box.of(attacked))
+        loss, probability = x.new_zeros(2, len(x))
+        # Numbers of the photos that are not done; one that is costs no further pass.
+        left = torch.arange(len(x), device=x.device)
+        trail.total = self.iterations
+        for number in range(self.iterations):
+            photos = attacked[left].requires_grad_()
+            logits = model(photos)
+            gain = margin(logits, y[left], source[left])
+            gradient = box.of(torch.autograd.grad(gain.sum(), photos)[0])
+            loss = loss.index_copy(0, left, -gain.detach())
+            probability = probability.index_copy(0, left, probability_of(y[left], logits.detach()))
+            trail.add(attacked, loss, probability)
+            unfinished = probability[left] < self.stop_at
+            left = left[unfinished]
+            if not len(left):
+                break
+            box.of(attacked)[left], velocity[left] = step_up(
+                box.of(attacked)[left],
+                gradient[unfinished],
+                velocity[left],
+                self.learning_rate * (1 - number / self.iterations),
+                self.momentum,
+            )
+        return attacked
+
+    def _first_patch(self, x: Tensor, box: Box) -> Tensor:
+        """δ before the first step: (B, 3, side, side)."""
+        patch = box.of(x)
+        if self.start == "photo":
+            return patch
+        return torch.full_like(patch, 0.5) if self.start == "grey" else uniforms(patch.shape, self.seed, x)
+
+
+def likeliest_other(logits: Tensor, y: Tensor) -> Tensor:
+    """(B,) the label with the highest of ``logits`` (B, labels) that is not ``y`` (B,)."""
+    return logits.scatter(1, y[:, None], -torch.inf).argmax(1)
+
+
+def margin(logits: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    """(B,) logit of ``target`` (B,) minus logit of ``source`` (B,)."""
+    return (logits.gather(1, target[:, None]) - logits.gather(1, source[:, None]))[:, 0]
+
+
+def step_up(
+    patch: Tensor, gradient: Tensor, velocity: Tensor, learning_rate: float, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """The next patch in [0, 1] and the next velocity, all (B, 3, side, side).
+
+    v' = momentum · v + g / mean|g|; δ' = clip(δ + learning_rate · sign(v'), 0, 1).
+
+    Source: Dong et al. 2018, "Boosting Adversarial Attacks with Momentum", equations 6 and 7.
+    """
+    size = gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
+    velocity = momentum * velocity + gradient / size
+    return (patch + learning_rate * velocity.sign()).clamp(0, 1), velocity

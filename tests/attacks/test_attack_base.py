@@ -1,0 +1,95 @@
+import itertools
+
+import pytest
+import torch
+
+from attacks import ATTACKS, eight_bit, labels_for, succeeded
+from attacks.base import Trail, normals, uniforms
+
+LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+class TestLabels:
+    def test_label_to_leave_is_the_prediction(self):
+        assert labels_for(ATTACKS["fgsm"](), LOGITS).tolist() == [1, 0, 3]
+        assert labels_for(ATTACKS["noise"](), LOGITS).tolist() == [1, 0, 3]
+
+    def test_chosen_target(self):
+        assert labels_for(ATTACKS["lavan"](), LOGITS, target=2).tolist() == [2, 2, 2]
+        assert labels_for(ATTACKS["fgsm"](goal="targeted"), LOGITS, target=2).tolist() == [2, 2, 2]
+
+    def test_random_target_is_never_the_prediction_and_reaches_all_others(self):
+        drawn = {tuple(labels_for(ATTACKS["lavan"](), LOGITS, seed=seed).tolist()) for seed in range(60)}
+        assert drawn == {(2, 1, 0), (3, 2, 1), (0, 3, 2)}
+
+    def test_random_target_is_the_same_alone_and_in_a_batch(self):
+        for seed in range(5):
+            together = labels_for(ATTACKS["lavan"](), LOGITS, seed=seed)
+            alone = [labels_for(ATTACKS["lavan"](), LOGITS[i : i + 1], seed=seed) for i in range(3)]
+            assert torch.equal(together, torch.cat(alone))
+
+    @pytest.mark.parametrize("target", [-1, 4])
+    def test_target_out_of_range(self, target):
+        with pytest.raises(ValueError, match=f"0 to 3, not {target}"):
+            labels_for(ATTACKS["lavan"](), LOGITS, target=target)
+
+    def test_target_for_an_attack_that_takes_none(self):
+        with pytest.raises(ValueError, match=r"Random noise takes no target$"):
+            labels_for(ATTACKS["noise"](), LOGITS, target=1)
+        with pytest.raises(ValueError, match="FGSM takes no target unless its goal is targeted"):
+            labels_for(ATTACKS["fgsm"](), LOGITS, target=1)
+
+
+def test_success():
+    y = torch.tensor([1, 1, 3])
+    assert succeeded(LOGITS, y, "targeted").tolist() == [True, False, True]
+    assert succeeded(LOGITS, y, "untargeted").tolist() == [False, True, False]
+
+
+def test_eight_bit_is_what_a_png_gives_back():
+    x = torch.tensor([0.0, 0.4 / 255, 0.6 / 255, 100.3 / 255, 1.0])
+    through_bytes = (x * 255).round().to(torch.uint8).float() / 255
+    assert torch.equal(eight_bit(x), through_bytes)
+    assert eight_bit(x).mul(255).tolist() == [0, 0, 1, 100, 255]
+
+
+@pytest.mark.parametrize("draw", [normals, uniforms])
+def test_draws_are_the_same_for_each_photo_and_of_the_wanted_kind(draw):
+    like = torch.zeros(1, dtype=torch.float64)
+    drawn = draw((4, 3, 5, 5), 3, like)
+    assert drawn.dtype == torch.float64
+    assert drawn.shape == (4, 3, 5, 5)
+    assert (drawn == drawn[:1]).all()
+    assert torch.equal(drawn[0], draw((1, 3, 5, 5), 3, like)[0])
+    assert not torch.equal(drawn, draw((4, 3, 5, 5), 4, like))
+
+
+class TestTrail:
+    @pytest.mark.parametrize("iterations", [0, 1, 2, 38, 39, 40, 41, 100, 157, 1000])
+    @pytest.mark.parametrize("most", [2, 3, 7, 40])
+    def test_frames_are_few_and_evenly_spaced(self, iterations, most):
+        trail = Trail(None, most)
+        row = torch.zeros(1)
+        for number in range(iterations):
+            trail.add(torch.full((1, 3, 1, 1), float(number)), row, row)
+        trace = trail.trace(torch.full((1, 3, 1, 1), float(iterations)), None)
+        numbers = trace.frame_iterations
+        assert len(numbers) <= most
+        assert numbers[0] == 0
+        assert numbers[-1] == trace.iterations == iterations
+        assert trace.frames[:, 0, 0, 0, 0].tolist() == list(numbers)
+        gaps = [after - before for before, after in itertools.pairwise(numbers)]
+        assert len(set(gaps[:-1])) <= 1
+        if most > 2 and gaps[:-1]:
+            assert gaps[-1] <= gaps[0]
+        if most == 40 and iterations >= 40:
+            assert len(numbers) >= 20
+
+    def test_frames_are_copies(self):
+        trail = Trail(None, 5)
+        iterate = torch.zeros(1, 3, 1, 1)
+        trail.add(iterate, torch.zeros(1), torch.zeros(1))
+        iterate.fill_(1)
+        trace = trail.trace(iterate, None)
+        iterate.fill_(2)
+        assert trace.frames[:, 0, 0, 0, 0].tolist() == [0.0, 1.0]
