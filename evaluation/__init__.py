@@ -1,0 +1,1 @@
+"""What a method does to photos, in numbers."""

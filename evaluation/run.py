@@ -1,0 +1,220 @@
+"""One photo through an attack and a defense: all that a door shows of it, computed in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_of, succeeded
+from classifiers.base import Classifier, Prediction
+from defenses.base import Defense
+from evaluation.metrics import psnr, ssim
+from explain import Memo, logits, remembering
+from photos import Photo
+from story import Step, by_name
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One picture as the classifier sees it.
+
+    Attributes:
+        x: the picture, (1, 3, H, W) in [0, 1].
+        logits: (1, labels).
+        top: the five likeliest labels.
+        ssim, psnr: likeness to the clean photo, None for the clean one; psnr is infinite if nothing differs.
+    """
+
+    x: Tensor
+    logits: Tensor
+    top: tuple[Prediction, ...]
+    ssim: float | None = None
+    psnr: float | None = None
+
+    @property
+    def label(self) -> int:
+        """Number of the likeliest label."""
+        return int(self.logits.argmax())
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Of every label, (labels,)."""
+        return self.logits[0].softmax(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Story:
+    """One photo, perhaps attacked, perhaps defended.
+
+    Attributes:
+        photo: the file it came from; None for a tensor.
+        classifier: the classifier's name.
+        labels: the classifier's labels.
+        attack, defense: the methods; None where there is none.
+        clean, attacked, defended: each picture and what the classifier says of it; None where there is none.
+        source: number of the label that the classifier gives the clean photo.
+        target: number of the label that the attack is after; None where it only leaves ``source``.
+        trace: what the attack left behind.
+        steps: the defense's steps, else the attack's, else the photo alone.
+        success: whether the attack fools the classifier; None without one.
+        success_8bit: whether it still does after rounding to 8 bits.
+        seconds: spent on "attack", "defense" and "classifier" (the verdicts alone); 0 for what did not run.
+    """
+
+    photo: Photo | None
+    classifier: str
+    labels: tuple[str, ...]
+    attack: Attack | None
+    defense: Defense | None
+    clean: Seen
+    attacked: Seen | None
+    defended: Seen | None
+    source: int
+    target: int | None
+    trace: Trace | None
+    steps: list[Step]
+    success: bool | None
+    success_8bit: bool | None
+    seconds: dict[str, float]
+
+    @property
+    def attack_steps(self) -> list[Step]:
+        """The attack's own steps, also where a defense follows; empty without an attack."""
+        return [] if self.trace is None else story_of(self.clean.x, self.trace)
+
+    @property
+    def restored(self) -> bool | None:
+        """Whether the defended picture has the clean photo's label; None without a defense."""
+        return None if self.defended is None else self.defended.label == self.source
+
+
+@torch.no_grad()
+def run_story(
+    photo: Photo | Tensor,
+    classifier: Classifier,
+    attack: Attack | None = None,
+    defense: Defense | None = None,
+    *,
+    target: str | int | None = None,
+    seed: int | None = None,
+    size: int | None = None,
+    memo: Memo | None = None,
+    progress: Progress | None = None,
+    trace: Trace | None = None,
+) -> Story:
+    """Attacks a photo, defends it, and asks the classifier at every stage.
+
+    Without an attack the defense works on the clean photo.
+
+    Args:
+        photo: a photo, or (1, 3, H, W) in [0, 1].
+        classifier: what the attack attacks, without the defense, and what gives the verdicts.
+        attack: or None.
+        defense: or None.
+        target: label that the attack shall reach; where it needs one and none is given, a random one.
+        seed: of that random label; by default the attack's own seed, or 0.
+        size: working size in px, by default the classifier's. A tensor keeps its own.
+        memo: remembers what the classifier said, so that a change of a parameter costs only what it touches.
+        progress: called after each iteration of the attack; what it raises ends the run.
+        trace: what this attack left behind on this photo and target before; it does not run again.
+
+    Raises:
+        ValueError: no such label, a target for an attack that takes none, or a photo of a wrong shape.
+    """
+    x = _working(photo, size or classifier.working_size).to(classifier.device)
+    watch = _Watch(classifier.device)
+    attacked = defended = success = success_8bit = wanted = None
+    with nullcontext() if memo is None else remembering(memo):
+        clean = _look(x, classifier, watch)
+        steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
+        if attack is not None:
+            y = _label(attack, clean, classifier, target, seed)
+            wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
+            if trace is None:
+                with watch.times("attack"):
+                    trace = attack.run(x, y, classifier, progress)
+            attacked = _look(trace.attacked.to(x), classifier, watch, clean=x)
+            with watch.times("classifier"):
+                rounded = logits(eight_bit(attacked.x), classifier)
+            success = bool(succeeded(attacked.logits, y, attack.aim))
+            success_8bit = bool(succeeded(rounded, y, attack.aim))
+            steps = story_of(x, trace)
+        if defense is not None:
+            with watch.times("defense"):
+                steps = defense.steps((attacked or clean).x, classifier)
+            defended = _look(by_name(steps, "result").map, classifier, watch, clean=x)
+    return Story(
+        photo=photo if isinstance(photo, Photo) else None,
+        classifier=classifier.name,
+        labels=classifier.labels,
+        attack=attack,
+        defense=defense,
+        clean=clean,
+        attacked=attacked,
+        defended=defended,
+        source=clean.label,
+        target=wanted,
+        trace=None if attack is None else trace,
+        steps=steps,
+        success=success,
+        success_8bit=success_8bit,
+        seconds=watch.seconds,
+    )
+
+
+def _working(photo: Photo | Tensor, size: int) -> Tensor:
+    """(1, 3, H, W) in [0, 1]."""
+    if isinstance(photo, Photo):
+        return photo.working(size)
+    if photo.ndim != 4 or photo.shape[:2] != (1, 3):
+        raise ValueError(f"a photo has the shape (1, 3, H, W), not {tuple(photo.shape)}")
+    return photo.detach()
+
+
+def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Tensor | None = None) -> Seen:
+    """What ``classifier`` says about ``x``, and how like ``clean`` it is."""
+    with watch.times("classifier"):
+        scores = logits(x, classifier)
+    likeness = (None, None) if clean is None else (ssim(clean, x), psnr(clean, x))
+    return Seen(x, scores, tuple(classifier.top(scores)[0]), *likeness)
+
+
+def _label(
+    attack: Attack, clean: Seen, classifier: Classifier, target: str | int | None, seed: int | None
+) -> Tensor:
+    """(1,) the label to reach or to leave."""
+    number = classifier.index(target) if isinstance(target, str) else target
+    return labels_for(attack, clean.logits, number, getattr(attack, "seed", 0) if seed is None else seed)
+
+
+def _built_in_target(attack: Attack, classifier: Classifier) -> int | None:
+    """Number of the label that a ready-made attack was made for, where the classifier has that label."""
+    label = getattr(attack, "target_label", None)
+    return classifier.labels.index(label) if label in classifier.labels else None
+
+
+class _Watch:
+    """Adds up seconds by what they were spent on, with the device's queue emptied at both ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.seconds = {"attack": 0.0, "defense": 0.0, "classifier": 0.0}
+        self._device = device
+
+    @contextmanager
+    def times(self, name: str) -> Iterator[None]:
+        self._wait()
+        begin = time.perf_counter()
+        yield
+        self._wait()
+        self.seconds[name] += time.perf_counter() - begin
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        elif self._device.type == "mps":
+            torch.mps.synchronize()
