@@ -1,0 +1,508 @@
+"""The terminal door keeps its contract: commands, files, JSON, flags, and one sentence with exit code 2."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from attacks import ATTACKS, eight_bit
+from classifiers import load
+from cli import main
+from defenses import DEFENSES
+from photos import gallery, gallery_photo, read_photo
+from story.render import render
+from story.step import Step
+from terminal import commands
+
+ROOT = Path(__file__).parents[1]
+PHOTO = gallery()[0]
+SMALL = ["--size", "64", "--device", "cpu"]
+STEPS = {
+    "lgs": "photo, local gradient, kept windows, smoothing weight, result, difference",
+    "slgs": "photo, local gradient, kept windows, saliency, binary mask, after erosion, after dilation, "
+    "selected region, smoothing weight, result, difference",
+    "wlgs": "photo, local gradient, kept windows, saliency, saliency weight, "
+    "smoothing weight, result, difference",
+}
+
+
+@pytest.fixture
+def cat(tmp_path):
+    file = tmp_path / "in" / "my cat.png"
+    file.parent.mkdir()
+    Image.fromarray(gallery_photo(PHOTO).pixels[:90, :120]).save(file)
+    return file
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "a" / "story"
+
+
+@pytest.fixture
+def cli(capsys):
+    def call(*arguments, code=0):
+        assert main([str(argument) for argument in arguments]) == code
+        return capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def sentence(cli):
+    """The one sentence on stderr after bad input."""
+
+    def call(*arguments):
+        printed = cli(*arguments, code=2)
+        assert printed.out == ""
+        found = re.fullmatch(r"cli\.py: (.+)\n", printed.err)
+        assert found, printed.err
+        return found[1]
+
+    return call
+
+
+def fewer(name):
+    return ["--iterations", "2"] if any(p.name == "iterations" for p in ATTACKS[name].parameters()) else []
+
+
+def strict(text):
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def told(folder):
+    return strict((folder / "story.json").read_text(encoding="utf-8"))
+
+
+# classify
+
+
+def test_classify_prints_five_labels_for_each_photo(cli, cat):
+    printed = cli("classify", cat, PHOTO, *SMALL)
+    lines = printed.out.splitlines()
+    assert printed.err == ""
+    assert len(lines) == 12
+    assert lines[0] == "my cat.png (120 × 90 px)"
+    assert lines[6].startswith(f"{PHOTO} (")
+    assert all(re.fullmatch(r" +\d+\.\d%  \S.*", line) for line in lines[1:6] + lines[7:])
+
+
+def test_classify_as_json(cli, cat):
+    (answer,) = strict(cli("classify", cat, "--json", *SMALL).out)
+    assert answer["photo"]["name"] == "my cat.png"
+    assert answer["photo"]["sha256"] == hashlib.sha256(cat.read_bytes()).hexdigest()
+    assert (answer["photo"]["width"], answer["photo"]["height"]) == (120, 90)
+    assert answer["photo"]["working_size"] == 64
+    assert answer["classifier"] == "builtin"
+    model = load("builtin", device="cpu")
+    expected = model.top(model(read_photo(cat.read_bytes(), "cat").working(64)))[0]
+    assert [line["label"] for line in answer["top"]] == [line.label for line in expected]
+    probabilities = [line["probability"] for line in answer["top"]]
+    assert probabilities == pytest.approx([line.probability for line in expected], abs=1e-6)
+
+
+def test_the_working_size_is_the_classifiers_own_unless_told(cli):
+    (answer,) = strict(cli("classify", PHOTO, "--json").out)
+    assert answer["photo"]["working_size"] == load("builtin").working_size
+
+
+def test_many_photos_get_a_bar_unless_quiet(cli, cat):
+    many = [cat] * (commands.BATCH + 1)
+    assert f"{len(many)}/{len(many)}" in cli("classify", *many, *SMALL).err
+    assert cli("classify", *many, *SMALL, "--quiet").err == ""
+
+
+# attack and defend: the files
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attack_writes_its_story(cli, cat, out, name):
+    printed = cli("attack", cat, "--attack", name, *fewer(name), *SMALL, "--out", out, "--quiet")
+    assert printed.err == ""
+    assert "→" in printed.out
+    report = told(out)
+    assert report["photo"]["sha256"] == hashlib.sha256(cat.read_bytes()).hexdigest()
+    assert (report["photo"]["height"], report["photo"]["width"]) == (90, 120)
+    assert report["classifier"] == "builtin"
+    for stage in ("clean", "attacked"):
+        assert len(report[stage]["top"]) == 5
+        assert all(line.keys() == {"label", "probability"} for line in report[stage]["top"])
+    assert report["clean"]["ssim"] is report["clean"]["psnr"] is None
+    assert 0 < report["attacked"]["ssim"] <= 1
+    assert report["attacked"]["psnr"] > 0
+    assert report["defended"] is report["defense"] is None
+    attack = report["attack"]
+    assert attack["name"] == name
+    assert attack["parameters"] == ATTACKS[name](**attack["parameters"]).values()
+    assert isinstance(attack["success"], bool)
+    assert isinstance(attack["success_8bit"], bool)
+    assert isinstance(attack["iterations"], int)
+    assert report["seconds"].keys() == {"attack", "defense", "classifier"}
+    assert {"python", "torch"} <= report["versions"].keys()
+    check_files(out, report)
+    with np.load(out / "attacked.npz") as arrays:
+        assert set(arrays.files) == {"photo", "attacked", "mask"}
+        attacked = torch.from_numpy(arrays["attacked"])
+        assert arrays["photo"].shape == attacked.shape == (3, 64, 64)
+        assert arrays["mask"].shape == (1, 64, 64)
+        outside = arrays["mask"] == 0
+        change = np.abs(arrays["attacked"] - arrays["photo"])
+    assert not (change * outside).any()
+    result = Image.open(out / report["steps"][-1]["file"])
+    picture = torch.from_numpy(np.array(result)).permute(2, 0, 1).float() / 255
+    assert torch.equal(picture, eight_bit(attacked))
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_defend_writes_its_story(cli, cat, out, name):
+    attack = ["--attack", "fgsm", "--eps", "16"]
+    cli("defend", cat, "--defense", name, "--lam", "3.5", *attack, *SMALL, "--out", out)
+    report = told(out)
+    assert [step["name"] for step in report["steps"]] == STEPS[name].split(", ")
+    assert report["defense"]["name"] == name
+    assert report["defense"]["parameters"] == DEFENSES[name](lam=3.5).values()
+    assert report["attack"]["parameters"]["eps"] == 16 / 255
+    assert len(report["defended"]["top"]) == 5
+    assert report["defended"]["ssim"] <= 1
+    check_files(out, report)
+    with np.load(out / "attacked.npz") as attacked, np.load(out / "steps.npz") as maps:
+        assert np.array_equal(maps["photo"], attacked["attacked"])
+
+
+def check_files(folder, report):
+    """Names, pictures and arrays agree with the report, and nothing else is there."""
+    names = [f"{step['index']:02d}-{step['name'].replace(' ', '-')}.png" for step in report["steps"]]
+    assert [step["file"] for step in report["steps"]] == names
+    others = {"story.json", "steps.npz"} | ({"attacked.npz"} if report["attack"] else set())
+    assert {file.name for file in folder.iterdir()} == {*names, *others}
+    with np.load(folder / "steps.npz") as arrays:
+        assert arrays.files == [step["name"] for step in report["steps"]]
+        for step in report["steps"]:
+            map_ = arrays[step["name"]]
+            assert map_.dtype == np.float32
+            assert map_.ndim == 3
+            assert (step["min"], step["max"]) == (map_.min(), map_.max())
+            assert step["mean"] == pytest.approx(map_.astype(float).mean(), abs=1e-6)
+            picture = Image.open(folder / step["file"])
+            assert (picture.format, picture.mode) == ("PNG", "RGB")
+            if step["kind"] in ("photo", "mask"):
+                drawn = render(Step(step["name"], torch.from_numpy(map_)[None], step["kind"]))
+                assert np.array_equal(np.array(picture), drawn)
+
+
+def test_defend_without_an_attack(cli, out):
+    printed = cli("defend", PHOTO, "--defense", "lgs", *SMALL, "--out", out)
+    report = told(out)
+    assert report["attack"] is report["attacked"] is None
+    assert report["seconds"]["attack"] == 0
+    assert "label kept" in printed.out or "label lost" in printed.out
+    check_files(out, report)
+
+
+def test_an_earlier_story_leaves_nothing_behind(cli, out):
+    cli("defend", PHOTO, "--defense", "slgs", "--attack", "noise", *SMALL, "--out", out)
+    (out / "notes.txt").write_text("mine")
+    cli("defend", PHOTO, "--defense", "lgs", *SMALL, "--out", out)
+    (out / "notes.txt").unlink()
+    check_files(out, told(out))
+
+
+def test_two_runs_write_the_same_pictures_and_arrays(cli, tmp_path):
+    for name in ("first", "second"):
+        line = ["defend", PHOTO, "--defense", "wlgs", "--attack", "pgd", "--iterations", "2"]
+        cli(*line, *SMALL, "--out", tmp_path / name)
+    for file in (tmp_path / "first").iterdir():
+        if file.name != "story.json":  # which holds seconds
+            assert file.read_bytes() == (tmp_path / "second" / file.name).read_bytes()
+
+
+def test_json_is_all_that_stands_on_standard_output(cli, out):
+    printed = cli("attack", PHOTO, "--attack", "pgd", "--iterations", "2", *SMALL, "--out", out, "--json")
+    assert strict(printed.out) == told(out)
+    assert "2/2" in printed.err
+
+
+# attack and defend: the flags
+
+
+def test_epsilon_is_in_units_of_255(cli, out):
+    for text in ("8", "8/255"):
+        cli("attack", PHOTO, "--attack", "fgsm", "--eps", text, *SMALL, "--out", out)
+        assert told(out)["attack"]["parameters"]["eps"] == 8 / 255
+
+
+def test_a_target_makes_an_attack_targeted(cli, out):
+    cli(
+        "attack", PHOTO, "--attack", "pgd", "--iterations", "1", "--target", "GOLF ball", *SMALL, "--out", out
+    )
+    attack = told(out)["attack"]
+    assert attack["target"] == "golf ball"
+    assert attack["parameters"]["goal"] == "targeted"
+    assert attack["source"] == told(out)["clean"]["top"][0]["label"]
+
+
+def test_the_seed_reaches_the_attack_and_fixes_the_random_label(cli, out):
+    targets = {}
+    for seed in (0, 0, 1, 2):
+        for name in ("lavan", "fgsm"):
+            goal = ["--goal", "targeted"] if name == "fgsm" else fewer(name)
+            cli("attack", PHOTO, "--attack", name, *goal, "--seed", seed, *SMALL, "--out", out)
+            attack = told(out)["attack"]
+            assert attack["parameters"].get("seed", seed) == seed
+            assert attack["target"] == targets.setdefault(seed, attack["target"])
+    assert len(set(targets.values())) > 1
+
+
+def test_shared_parameters_are_told_apart(cli, out, sentence):
+    line = ["defend", PHOTO, "--defense", "slgs", "--attack", "noise", *SMALL, "--out", out]
+    cli(*line, "--attack.seed", "3", "--defense.seed", "4", "--sigma", "0.1", "--defense.lam", "2")
+    assert told(out)["attack"]["parameters"] == {"sigma": 0.1, "seed": 3}
+    assert told(out)["defense"]["parameters"]["seed"] == 4
+    assert told(out)["defense"]["parameters"]["lam"] == 2
+    assert "--attack.seed or --defense.seed" in sentence(*line, "--seed", "3")
+
+
+def test_a_seed_that_only_the_defense_has_needs_no_prefix(cli, out):
+    line = ["defend", PHOTO, "--defense", "slgs", "--attack", "fgsm", *SMALL, "--out", out]
+    cli(*line, "--seed", "7", "--attack.seed", "2", "--goal", "targeted")
+    assert told(out)["defense"]["parameters"]["seed"] == 7
+
+
+@pytest.mark.parametrize("command", ["attack", "defend"])
+def test_help_has_every_parameter(capsys, command):
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    registries = {"attack": ATTACKS} | ({"defense": DEFENSES} if command == "defend" else {})
+    for role, registry in registries.items():
+        for name, method in registry.items():
+            section = text.split(f"\n{role} {name}: ")[1].split("\n\n")[0]
+            for parameter in method.parameters():
+                assert f"--{parameter.name} " in section or f"--{parameter.name}\n" in section
+    for option in ("--target", "--out", "--classifier", "--size", "--device", "--quiet", "--json"):
+        assert option in text
+
+
+# bad input
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "COMMAND"),
+        ("explode", "invalid choice: 'explode'"),
+        ("classify", "PHOTO"),
+        ("classify nowhere.png", "no file nowhere.png"),
+        ("classify chelsea --classifier resnet1", "classifier is one of builtin"),
+        ("classify chelsea --device abacus", "no device 'abacus'"),
+        ("classify chelsea --size 63", "64 to 512"),
+        ("classify chelsea --size 100000", "64 to 512"),
+        ("classify chelsea --size big", "invalid int value: 'big'"),
+        ("classify chelsea --lam 2", "--lam is not understood"),
+        ("classify chelsea --weights w.pt", "both --weights and --labels"),
+        ("classify chelsea --weights w.pt --labels l.txt", "label file"),
+        ("attack chelsea --attack pgd", "--out"),
+        ("attack chelsea --out OUT", "--attack"),
+        ("attack chelsea --attack punch --out OUT", "no attack 'punch', only"),
+        ("attack chelsea --attack pgd --out OUT --eps 300", "eps must be 0 to"),
+        ("attack chelsea --attack pgd --out OUT --eps=-1", "eps must be 0 to"),
+        ("attack chelsea --attack pgd --out OUT --eps -1", "eps must be 0 to"),
+        ("attack chelsea --attack pgd --out OUT --eps nan", "eps is a number"),
+        ("attack chelsea --attack pgd --out OUT --eps", "expected one argument"),
+        ("attack chelsea --attack pgd --out OUT --sigma 0.1", "has no --sigma, only --eps"),
+        ("attack chelsea --attack pgd --out OUT --strength 1", "--strength is not understood"),
+        ("attack chelsea --attack pgd --out OUT --lam 1", "--lam is not understood"),
+        ("attack chelsea coffee --attack pgd --out OUT", "coffee is not understood"),
+        ("attack chelsea --attack fgsm --out OUT --seed -1", "seed must be 0 to 2147483647"),
+        ("attack chelsea --attack fgsm --out OUT --attack.seed x", "seed is a number"),
+        ("attack chelsea --attack lavan --out OUT --target zebu", "no label 'zebu'"),
+        ("attack chelsea --attack noise --out OUT --target cat", "takes no target"),
+        ("attack chelsea --attack pgd --out OUT --target cat --goal untargeted", "takes no target unless"),
+        ("attack chelsea --attack pgd --out OUT --goal sideways", "one of untargeted, targeted"),
+        ("defend chelsea --out OUT", "--defense"),
+        ("defend chelsea --defense pray --out OUT", "no defense 'pray', only lgs"),
+        ("defend chelsea --defense lgs --out OUT --lam 6", "lam must be 0 to 5"),
+        ("defend chelsea --defense lgs --out OUT --block 16", "steps of 2"),
+        ("defend chelsea --defense lgs --out OUT --block 7 --overlap 7", "overlap must be less than block"),
+        ("defend chelsea --defense lgs --out OUT --erosions 1", "has no --erosions"),
+        ("defend chelsea --defense lgs --out OUT --eps 1", "has no --eps, only --lam"),
+        ("defend chelsea --defense lgs --out OUT --attack.eps 1", "--attack.eps needs --attack"),
+        ("defend chelsea --defense lgs --out OUT --target cat", "give --attack too"),
+        ("defend chelsea --defense wlgs --out OUT --clamp perhaps", "on or off"),
+        ("defend chelsea --defense lgs --out OUT --lam 1 --defense.lam 2", "the same parameter"),
+    ],
+)
+def test_bad_words_on_the_command_line(sentence, out, line, words):
+    assert words in sentence(*[str(out) if word == "OUT" else word for word in line.split()])
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["classify"], ["attack", "--attack", "noise"], ["defend", "--defense", "lgs"]]
+)
+def test_bad_files(sentence, tmp_path, out, command):
+    (tmp_path / "text.png").write_text("I am no picture")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(20))
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(3_000_000_000)
+    where = [] if command[0] == "classify" else ["--out", out]
+
+    def refused(name):
+        return sentence(command[0], tmp_path / name, *command[1:], *where)
+
+    assert "is not a PNG" in refused("text.png")
+    assert "is empty" in refused("empty.png")
+    assert "cut.jpg" in refused("cut.jpg")
+    assert "3000.0 MB; at most 10" in refused("huge.png")
+    assert "is a folder" in refused(".")
+    assert "no file" in refused("text.png/deeper.png")
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_an_endless_file(sentence):
+    assert "10 MB" in sentence("classify", "/dev/zero")
+
+
+def test_one_bad_photo_among_good_ones(sentence, cat):
+    assert "nowhere.png" in sentence("classify", cat, "nowhere.png", *SMALL)
+
+
+LGS = ["defend", PHOTO, "--defense", "lgs", *SMALL, "--out"]
+
+
+def test_out_is_a_file(sentence, cat):
+    before = cat.read_bytes()
+    assert "is a file" in sentence(*LGS, cat)
+    assert "is a file" in sentence(*LGS, cat / "deeper")
+    assert cat.read_bytes() == before
+
+
+def test_out_is_nothing(sentence):
+    assert "--out" in sentence(*LGS, "")
+
+
+def test_out_may_not_be_written(sentence, out, monkeypatch):
+    out.mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != out)
+    assert "no permission" in sentence(*LGS, out)
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_out_lies_where_no_folder_can_be_made(sentence):
+    assert sentence(*LGS, "/proc/story")
+
+
+def test_the_disk_is_full(sentence, out, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert "No space left on device" in sentence(*LGS, out)
+
+
+def test_a_photo_is_never_written_over(sentence, cli, out):
+    cli(*LGS, out)
+    result = out / "00-photo.png"
+    before = result.read_bytes()
+    assert "written over" in sentence("defend", result, "--defense", "lgs", *SMALL, "--out", out)
+    assert "written over" in sentence(
+        "defend", result, "--defense", "lgs", *SMALL, "--out", f"{out}/../story"
+    )
+    assert result.read_bytes() == before
+    cli("defend", result, "--defense", "lgs", *SMALL, "--out", out / "next")
+
+
+def test_too_little_memory(sentence, out, monkeypatch):
+    def fail(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 20 GiB.")
+
+    monkeypatch.setattr(commands, "run_story", fail)
+    assert "smaller --size" in sentence(*LGS, out)
+
+
+def test_ctrl_c(cli, out, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "run_story", stop)
+    assert cli(*LGS, out, code=130).err == "cli.py: stopped\n"
+    assert not out.exists()
+
+
+# the same through a real process
+
+
+def start(*arguments, **options):
+    line = [sys.executable, "cli.py", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "encoding": "utf-8"}
+    return subprocess.Popen(line, cwd=ROOT, **(pipes | options))
+
+
+def test_a_process_that_succeeds(out):
+    process = start("defend", PHOTO, "--defense", "lgs", "--attack", "noise", *SMALL, "--out", out, "--quiet")
+    printed, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    assert "story.json" in printed
+    check_files(out, told(out))
+
+
+def test_a_process_with_bad_input_and_an_old_terminal():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    process = start("classify", "nichts-über-λ.png", env=environment)
+    printed, errors = process.communicate(timeout=120)
+    assert (process.returncode, printed) == (2, "")
+    assert errors.startswith("cli.py: ")
+    assert "Traceback" not in errors
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals to send there")
+@pytest.mark.parametrize("where", ["at the start", "in the attack"])
+def test_ctrl_c_in_a_process(out, where):
+    process = start("attack", PHOTO, "--attack", "pgd", "--iterations", "1000", "--size", "512", "--out", out)
+    if where == "in the attack":
+        assert process.stderr is not None
+        process.stderr.read(10)  # the bar's first letters
+    else:
+        time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.endswith("cli.py: stopped\n")
+    assert "Traceback" not in errors
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no /dev/full there")
+def test_a_closed_or_full_output():
+    process = start("classify", PHOTO, *SMALL)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=120) == 0
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            process = start("classify", PHOTO, *SMALL, stdout=full)
+            _, errors = process.communicate(timeout=120)
+        assert process.returncode == 2
+        assert errors == "cli.py: No space left on device\n"
