@@ -1,0 +1,116 @@
+import copy
+import hashlib
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from attacks.universal_patch import read_cards, read_patch
+from training import train_patch
+from training.train_patch import Recipe, Training
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four photos to learn from and four to measure on, of two labels."""
+    generator = torch.Generator().manual_seed(0)
+    for part in ("train", "val"):
+        for number in range(4):
+            file = tmp_path / part / ("apple", "bear")[number % 2] / f"{number}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            coarse = torch.randint(0, 256, (6, 7, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(coarse.numpy()).resize((70, 60)).save(file)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, tiny_classifier, monkeypatch, tmp_path):
+    tiny_classifier.working_size = 64
+    monkeypatch.setattr(train_patch.classifiers, "load", lambda name, device=None: tiny_classifier)
+
+    def run(name, *more):
+        place = [
+            "--photos",
+            str(folder),
+            "--out",
+            str(tmp_path / "out"),
+            "--checkpoint",
+            str(tmp_path / f"{name}.pt"),
+        ]
+        fields = ["--target", "Egg", "--name", name, "--steps", "5", "--batch", "3", "--share", "0.2"]
+        train_patch.main([*place, *fields, *more])
+        return tmp_path / "out"
+
+    return run
+
+
+def test_writes_a_patch_that_the_attack_can_read(run, tiny_classifier, capsys):
+    out = run("egg")
+    card = read_cards(out)["egg"]
+    assert (card.target, card.share, card.classifier) == ("egg", 0.2, "tiny-0")
+    assert card.everything["place"] == {"x": 1.0, "y": 0.0, "margin": 0.025}
+    assert card.everything["side"] == 29
+    assert card.everything["photo_side"] == tiny_classifier.working_size
+    assert card.everything["recipe"]["steps"] == 5
+    assert card.everything["val"]["photos"] <= 4
+    assert 0 <= card.everything["val"]["fooled"] <= 1
+    assert card.everything["provenance"]
+    file = out / "egg.safetensors"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
+    assert read_patch(file, card.sha256).shape == (3, 29, 29)
+    log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["step"] for line in log[:-1]] == [1, 2, 3, 4, 5]
+    assert log[-1] == {"name": "egg", **card.everything["val"]}
+
+
+def test_goes_on_where_it_was_stopped(run, monkeypatch):
+    whole = read_patch_of(run("whole"), "whole")
+    learn = Training.learn
+    monkeypatch.setattr(Training, "learn", lambda self, x: learn(self, x) if self.step < 2 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("broken")
+    monkeypatch.setattr(Training, "learn", learn)
+    assert torch.equal(read_patch_of(run("broken"), "broken"), whole)
+    assert not torch.equal(read_patch_of(run("other", "--seed", "1"), "other"), whole)
+
+
+def read_patch_of(out, name):
+    return read_patch(out / f"{name}.safetensors", read_cards(out)[name].sha256)
+
+
+def test_refuses_the_checkpoint_of_another_recipe(run, tmp_path):
+    run("egg")
+    with pytest.raises(ValueError, match="another recipe or classifier"):
+        run("egg", "--learning-rate", "0.3")
+
+
+def test_each_step_draws_new_crops(run, monkeypatch):
+    seen = []
+    learn = Training.learn
+    monkeypatch.setattr(Training, "learn", lambda self, x: (seen.extend(x), learn(self, x))[1])
+    run("egg")
+    assert len(seen) == 15
+    # Four files and 15 crops: all differ only if each crop is drawn anew, at every step.
+    assert len({crop.numpy().tobytes() for crop in seen}) == 15
+
+
+def test_learning_raises_the_target_and_leaves_the_model_alone(tiny_classifier):
+    photos = torch.rand(6, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    tiny_classifier.head.weight.mul_(100)
+    tiny_classifier.head.bias.sub_(tiny_classifier(photos).mean(0))
+    kept = copy.deepcopy(tiny_classifier.state_dict())
+    for target in tiny_classifier.labels:
+        training = Training(Recipe(target=target, share=0.3, steps=30), tiny_classifier)
+        chances = [training.learn(photos)["probability"] for _ in range(8)]
+        assert chances[-1] > chances[0], target
+        assert 0 <= training.patch.min() <= training.patch.max() <= 1
+    assert all(torch.equal(value, kept[key]) for key, value in tiny_classifier.state_dict().items())
+    assert all(weight.grad is None for weight in tiny_classifier.parameters())
+
+
+def test_rate_falls_to_nothing():
+    recipe = Recipe(steps=10, learning_rate=0.2)
+    assert recipe.rate(0) == 0.2
+    assert recipe.rate(5) == pytest.approx(0.1)
+    assert recipe.rate(10) == 0

@@ -1,0 +1,265 @@
+"""Trains the built-in classifier: ``python -m training.train_classifier --photos PHOTOS``.
+
+``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. Resumes from its checkpoint, logs each epoch,
+picks its device, and at the end writes the weights (half precision) and the card into ``assets/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from classifiers.network import ResidualNet  # noqa: E402 - the path above makes the script runnable by its file name
+from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
+from training.muon import optimizers  # noqa: E402
+
+MEAN, STD = 0.45, 0.25
+SIDES = (128, 160, 192, 224, 256)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes the weights; written into the card."""
+
+    epochs: int = 60
+    batch: int = 256
+    first_side: int = 64
+    last_side: int = 128
+    smallest_crop: float = 0.3
+    sampling_power: float = 0.5
+    label_smoothing: float = 0.1
+    jitter: float = 0.3
+    learning_rate: float = 0.01
+    weight_decay: float = 0.02
+    warmup_share: float = 0.02
+    decay_share: float = 0.4
+    averaging: float = 0.995
+    seed: int = 0
+    widths: tuple[int, ...] = (40, 80, 160, 320)
+    depths: tuple[int, ...] = (1, 2, 2, 2)
+
+    def side(self, epoch: int) -> int:
+        """Training side in px: small at first, where learning is cheap, growing over 60 % of the epochs."""
+        share = min(1.0, epoch / max(1.0, 0.6 * self.epochs))
+        return 16 * round((self.first_side + share * (self.last_side - self.first_side)) / 16)
+
+    def rate(self, share: float) -> float:
+        """Learning rate after ``share`` of all steps, as a share of the highest: rise, plateau, fall to 0."""
+        return min(1.0, share / self.warmup_share, (1 - share) / self.decay_share)
+
+
+def normalised(photos: Tensor) -> Tensor:
+    """(B, 3, H, W) in [0, 1] as the network takes it."""
+    return ((photos - MEAN) / STD).contiguous(memory_format=torch.channels_last)
+
+
+def jittered(photos: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Brightness, contrast and colour of each photo scaled by 1 ± ``strength``; (B, 3, H, W) in [0, 1]."""
+    factors = 1 + strength * (2 * torch.rand(3, photos.shape[0], 1, 1, 1, generator=generator) - 1)
+    brightness, contrast, colour = factors.to(photos.device)
+    photos = photos * brightness
+    level = photos.mean((1, 2, 3), keepdim=True)
+    photos = level + (photos - level) * contrast
+    grey = photos.mean(1, keepdim=True)
+    return (grey + (photos - grey) * colour).clamp(0, 1)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, photos: Tensor, device: torch.device, batch: int = 64) -> Tensor:
+    """Logits (N, labels) of (N, 3, S, S) uint8 photos."""
+    network.eval()
+    return torch.cat([network(normalised(part.to(device) / 255)).cpu() for part in photos.split(batch)])
+
+
+def accuracy(logits: Tensor, labels: Tensor, top: int) -> float:
+    """Share of rows whose label is among the ``top`` largest logits."""
+    return (logits.topk(top).indices == labels[:, None]).any(1).float().mean().item()
+
+
+class Training:
+    """Network, running average, optimisers and the number of finished epochs: what a checkpoint holds."""
+
+    def __init__(self, recipe: Recipe, labels: int, device: torch.device) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe = recipe
+        self.epoch = 0
+        self.network = ResidualNet(labels, recipe.widths, recipe.depths)
+        for module in self.network.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.network.to(device).to(memory_format=torch.channels_last)
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True
+        )
+        self.optimizers = optimizers(self.network, recipe.learning_rate, recipe.weight_decay)
+        self.highest = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+
+    def state(self) -> dict[str, Any]:
+        """Everything that ``load`` needs."""
+        return {
+            "recipe": asdict(self.recipe),
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [one.state_dict() for one in self.optimizers],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Goes on where ``state`` was written.
+
+        Raises:
+            ValueError: the checkpoint belongs to another recipe.
+        """
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError("the checkpoint belongs to another recipe; give another --checkpoint")
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            one.load_state_dict(saved)
+
+    def step(self, photos: Tensor, labels: Tensor, share: float) -> float:
+        """One update on (B, 3, H, W) in [0, 1], after ``share`` of all steps; returns the loss."""
+        for one, highest in zip(self.optimizers, self.highest, strict=True):
+            for group, rate in zip(one.param_groups, highest, strict=True):
+                group["lr"] = rate * self.recipe.rate(share)
+        smoothing = self.recipe.label_smoothing
+        loss = F.cross_entropy(self.network(normalised(photos)), labels, label_smoothing=smoothing)
+        for one in self.optimizers:
+            one.zero_grad()
+        loss.backward()
+        for one in self.optimizers:
+            one.step()
+        self.average.update_parameters(self.network)
+        return loss.item()
+
+
+def train(training: Training, photos: list[Tensor], labels: Tensor, checkpoint: Path) -> None:
+    """All epochs that are left; after each the checkpoint is replaced and a line is logged."""
+    recipe = training.recipe
+    device = next(training.network.parameters()).device
+    weights = labels.bincount().double().pow(recipe.sampling_power - 1)[labels]
+    steps = len(photos) // recipe.batch
+    while training.epoch < recipe.epochs:
+        began = time.monotonic()
+        generator = torch.Generator().manual_seed(1000 * recipe.seed + training.epoch)
+        side = recipe.side(training.epoch)
+        order = torch.multinomial(weights, steps * recipe.batch, replacement=True, generator=generator)
+        training.network.train()
+        losses: list[float] = []
+        for number, chosen in enumerate(order.split(recipe.batch)):
+            crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
+            batch = jittered(torch.stack(crops).to(device) / 255, recipe.jitter, generator)
+            share = (training.epoch + number / steps) / recipe.epochs
+            losses.append(training.step(batch, labels[chosen].to(device), share))
+        training.epoch += 1
+        written = checkpoint.with_suffix(".part")
+        torch.save(training.state(), written)
+        written.replace(checkpoint)
+        seconds = round(time.monotonic() - began)
+        loss = round(sum(losses) / steps, 4)
+        print(
+            json.dumps({"epoch": training.epoch, "side": side, "loss": loss, "seconds": seconds}), flush=True
+        )
+
+
+def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.device) -> dict[str, Any]:
+    """Accuracy on ``photos/<label>/*.jpg`` by working size, and by label at the best of them."""
+    files, names, _ = list_photos(photos)
+    truth = torch.tensor([labels.index(name) for name in names])
+    by_side: dict[str, dict[str, float]] = {}
+    logits: dict[int, Tensor] = {}
+    for side in SIDES:
+        logits[side] = predict(network, centre_crops(files, side), device)
+        by_side[str(side)] = {f"top{k}": round(accuracy(logits[side], truth, k), 4) for k in (1, 5)}
+    best = max(SIDES, key=lambda side: by_side[str(side)]["top1"])
+    right = (logits[best].argmax(1) == truth).float()
+    by_label = {label: round(right[truth == i].mean().item(), 3) for i, label in enumerate(labels)}
+    return {
+        "photos": len(files),
+        "side": best,
+        "by_side": by_side,
+        "by_label": by_label,
+        **by_side[str(best)],
+    }
+
+
+def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any], folder: Path) -> None:
+    """``classifier.safetensors`` (half precision) and ``classifier.json``, the card."""
+    state = training.average.module.state_dict()
+    halved = {
+        name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state.items()
+    }
+    weights = folder / "classifier.safetensors"
+    weights.write_bytes(save(halved))
+    card = {
+        "name": "builtin",
+        "architecture": "residual",
+        "widths": training.recipe.widths,
+        "depths": training.recipe.depths,
+        "labels": labels,
+        "working_size": accuracy["side"],
+        "saliency": "cam",
+        "mean": [MEAN] * 3,
+        "std": [STD] * 3,
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "recipe": asdict(training.recipe),
+        "accuracy": accuracy,
+        "provenance": (
+            "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
+            "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
+        ),
+    }
+    (folder / "classifier.json").write_text(json.dumps(card, indent=1) + "\n")
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
+    parser.add_argument("--checkpoint", type=Path, default=Path("classifier-training.pt"))
+    parser.add_argument("--out", type=Path, default=ROOT / "assets")
+    for name, value in asdict(Recipe()).items():
+        many = isinstance(value, tuple)
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(
+            flag, type=int if many else type(value), nargs="+" if many else None, default=value
+        )
+    given = vars(parser.parse_args())
+    fields: dict[str, Any] = {
+        name: tuple(given[name]) if isinstance(default, tuple) else given[name]
+        for name, default in asdict(Recipe()).items()
+    }
+    recipe = Recipe(**fields)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    files, names, labels = list_photos(given["photos"] / "train")
+    training = Training(recipe, len(labels), device)
+    if given["checkpoint"].exists():
+        training.load(torch.load(given["checkpoint"], map_location=device, weights_only=True))
+    if training.epoch < recipe.epochs:
+        truth = torch.tensor([labels.index(name) for name in names])
+        train(training, decode_all(files), truth, given["checkpoint"])
+    accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
+    print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
+    write_assets(training, labels, accuracy, given["out"])
+
+
+if __name__ == "__main__":
+    main()
