@@ -1,0 +1,7 @@
+"""What runs in the browser: looking at maps, scrubbing and placing, without a trip to the server."""
+
+from ui.browser.place_picker import place_picker
+from ui.browser.scrubber import scrubber
+from ui.browser.story_viewer import Panel, panels_of, story_viewer
+
+__all__ = ["Panel", "panels_of", "place_picker", "scrubber", "story_viewer"]

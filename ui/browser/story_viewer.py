@@ -1,0 +1,134 @@
+"""The strip of all steps, the chosen one large with its legend and values, zoom shared by all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from story import Kind, Step
+from story.render import legend, limits, render, to_png
+from ui.browser.assembly import assemble
+from ui.browser.formula import formula_markup
+from ui.browser.parcel import pack
+
+_LEVELS = 65534  # of a quantised value; 65535 says "not a number"
+_mount = assemble("story_viewer")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A step as the browser shows it.
+
+    Attributes:
+        name: what the visitor reads, unique in its story.
+        png: the map as ``story.render`` coloured it, lossless.
+        legend: (256, 3) colours from the low to the high end; (0, 3) where there is none.
+        limits: values at the two ends of the legend.
+        kind: of the step.
+        note: one sentence, what to look for.
+        formula: LaTeX.
+        values: (H, W) or (H, W, 3) numbers under the pointer, a photo's in [0, 1]; None for none.
+        alt: the picture in words.
+    """
+
+    name: str
+    png: bytes
+    legend: NDArray[np.uint8]
+    limits: tuple[float, float]
+    kind: Kind
+    note: str
+    formula: str
+    values: NDArray[np.float32] | None
+    alt: str
+
+
+def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
+    """The panels of photo ``index`` of the batch."""
+    return [_panel(step, index) for step in steps]
+
+
+def _panel(step: Step, index: int) -> Panel:
+    values = step.map[index].detach().cpu().float().permute(1, 2, 0).numpy()
+    height, width, channels = values.shape
+    low, high = limits(step, index)
+    alt = f"{step.name}, {width} by {height} pixels"
+    if step.kind != "photo":
+        alt += f", from {low:.3g} to {high:.3g}, mean {float(values.mean()):.3g}"
+    return Panel(
+        name=step.name,
+        png=to_png(render(step, index)),
+        legend=legend(step.kind),
+        limits=(low, high),
+        kind=step.kind,
+        note=step.note,
+        formula=step.formula,
+        values=values if channels > 1 else values[..., 0],
+        alt=alt,
+    )
+
+
+def story_viewer(panels: Sequence[Panel], *, key: str, chosen: str | None = None) -> None:
+    """Shows ``panels``, all of one size.
+
+    Choosing a step, comparing, zooming and reading values happen in the browser; the server never hears of
+    it. What the visitor chose outlives reruns with new maps, page changes and reloads: it is kept by ``key``.
+    A chosen step that a story does not have is shown again as soon as one has it.
+
+    Args:
+        panels: at least one; the first is what the others are compared with.
+        key: of the component, and of what the visitor chose.
+        chosen: name of the step that is shown until the visitor chooses one; a later, different ``chosen`` is
+            followed.
+
+    Raises:
+        ValueError: no panels, or two of the same name.
+    """
+    names = [panel.name for panel in panels]
+    if not names:
+        raise ValueError("a story needs at least one panel")
+    if len(set(names)) < len(names):
+        raise ValueError(f"two panels have the same name: {', '.join(names)}")
+    headers, parts = [], []
+    for panel in panels:
+        numbers, scale = _quantise(panel)
+        headers.append(
+            {
+                "name": panel.name,
+                "kind": panel.kind,
+                "note": panel.note,
+                "formula": formula_markup(panel.formula),
+                "limits": panel.limits,
+                "alt": panel.alt,
+                "values": scale,
+            }
+        )
+        parts += [panel.png, panel.legend.tobytes(), numbers]
+    _mount(key=key, data=pack({"key": key, "chosen": chosen, "panels": headers}, parts))
+
+
+def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any] | None]:
+    """The panel's values as bytes, and what the browser needs to read them.
+
+    A photo as its 8-bit numbers; any other map in 65535 levels between its own extremes, which is finer than
+    what is shown of it.
+    """
+    values = panel.values
+    if values is None:
+        return b"", None
+    scale: dict[str, Any] = {
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "channels": 1 if values.ndim == 2 else values.shape[2],
+    }
+    if panel.kind == "photo":
+        return np.rint(values.clip(0, 1) * values.dtype.type(255)).astype(np.uint8).tobytes(), scale
+    finite = np.isfinite(values)
+    known = values[finite].astype(np.float64)
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    levels = np.full(values.shape, _LEVELS + 1, "<u2")
+    levels[finite] = np.rint((known - low) / ((high - low) or 1.0) * _LEVELS)
+    return levels.tobytes(), {**scale, "low": low, "high": high}
