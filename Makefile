@@ -10,7 +10,7 @@ run: $(VENV)/app.installed
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev.installed browser lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
