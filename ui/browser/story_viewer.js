@@ -123,6 +123,8 @@ class StoryViewer {
     this.pictures = new Pictures();
     this.view = new View(root);
     this.figures = [this.find(".first"), this.find(".chosen")].map((figure) => this.buildFigure(figure));
+    // With `sideBySide`: a figure for each panel.
+    this.row = [];
     this.listenToStrip();
     this.listenToBar();
     this.sizes = new ResizeObserver(() => root.clientWidth !== this.fitted && this.fit());
@@ -145,7 +147,7 @@ class StoryViewer {
   }
 
   // Python's message: the same story with other maps, or another story.
-  async show({ digest, key, chosen, panels, parts }) {
+  async show({ digest, key, chosen, sideBySide, panels, parts }) {
     if (digest === this.digest) return;
     this.digest = digest;
     const sources = await this.pictures.load(panels.map((_, i) => parts[3 * i]));
@@ -171,8 +173,11 @@ class StoryViewer {
     this.view.height = size?.height ?? this.pictures.kept[0].naturalHeight;
     this.view.set(this.view.scale, this.view.x, this.view.y);
     if (this.view.pixel) this.view.point(this.view.pixel.row, this.view.pixel.column);
+    this.root.classList.toggle("side-by-side", sideBySide);
+    this.root.style.setProperty("--panels", panels.length);
     this.fillStrip();
     this.fillTold();
+    this.fillRow(sideBySide ? this.panels : []);
     this.draw();
     this.fit();
   }
@@ -231,13 +236,11 @@ class StoryViewer {
 
   // Rows of equal length where the steps do not fit in one; on a phone the strip is one row that scrolls.
   fit() {
-    const width = this.strip.clientWidth;
-    if (!width || !this.panels.length) return;
+    if (!this.root.clientWidth || !this.panels.length) return;
     this.fitted = this.root.clientWidth;
-    const rows = Math.ceil((this.panels.length * 86) / width);
-    this.strip.style.setProperty("--columns", Math.ceil(this.panels.length / rows));
-    this.root.classList.toggle("sharp", this.sharp(this.figures[1].pane));
-    this.root.classList.toggle("sharp-thumbs", this.sharp(this.strip.querySelector(".thumb")));
+    const rows = Math.ceil((this.panels.length * 86) / (this.strip.clientWidth || Infinity));
+    this.strip.style.setProperty("--columns", Math.ceil(this.panels.length / Math.max(rows, 1)));
+    this.sharpen();
     this.fitFormulas();
     this.reveal(false);
   }
@@ -254,8 +257,11 @@ class StoryViewer {
   }
 
   // A picture that is shown smaller than it is looks better smoothed; enlarged, its pixels are squares.
-  sharp(box) {
-    return box.clientWidth * this.view.scale * devicePixelRatio >= this.view.width;
+  sharpen() {
+    const sharp = (box) => box.clientWidth * this.view.scale * devicePixelRatio >= this.view.width;
+    const large = [...this.row, this.figures[1]].map(({ pane }) => pane).find((pane) => pane.clientWidth);
+    this.root.classList.toggle("sharp", large !== undefined && sharp(large));
+    this.root.classList.toggle("sharp-thumbs", sharp(this.strip.querySelector(".thumb")));
   }
 
   reveal(smooth) {
@@ -334,6 +340,24 @@ class StoryViewer {
     return parts;
   }
 
+  fillRow(panels) {
+    while (this.row.length > panels.length) this.row.pop().figure.remove();
+    while (this.row.length < panels.length) {
+      const legend = element("div", "legend");
+      const parts = { ...this.buildFigure(element("figure", "")), legend };
+      parts.figure.append(legend);
+      this.find(".row").append(parts.figure);
+      this.row.push(parts);
+    }
+    panels.forEach((panel, i) => this.fillLegend(this.row[i].legend, panel));
+  }
+
+  // Every large figure with the panel that it shows.
+  get shown() {
+    const { panels, figures, row, index } = this;
+    return [[figures[0], panels[0]], [figures[1], panels[index]], ...row.map((figure, i) => [figure, panels[i]])];
+  }
+
   draw() {
     const { index, panels, figures, view } = this;
     [...this.strip.children].forEach((step, i) => {
@@ -341,17 +365,16 @@ class StoryViewer {
       step.tabIndex = i === index ? 0 : -1;
     });
     [...this.find(".told").children].forEach((about, i) => about.classList.toggle("shown", i === index));
-    [panels[0], panels[index]].forEach((panel, i) => {
-      const { image, pane, title, count } = figures[i];
+    for (const [{ image, pane, title }, panel] of this.shown) {
       if (image.src !== panel.source) image.src = panel.source;
       image.alt = panel.alt;
       title.textContent = panel.name;
-      count.textContent = i ? `${index + 1} of ${panels.length}` : "";
       pane.setAttribute(
         "aria-label",
         `${panel.name}. Arrow keys move the cross by a pixel, with Shift by ten; plus and minus zoom, 0 shows the whole.`,
       );
-    });
+    }
+    figures[1].count.textContent = `${index + 1} of ${panels.length}`;
     figures[0].figure.hidden = !this.comparing;
     this.root.classList.toggle("comparing", this.comparing);
     this.find(".compare").setAttribute("aria-pressed", String(this.comparing));
@@ -363,26 +386,23 @@ class StoryViewer {
 
   // All that follows the eye: zoom, cross and the numbers under it.
   drawView() {
-    const { view, figures, panels, index } = this;
+    const { view, panels, index } = this;
     const { scale, pixel } = view;
     this.find(".scale").textContent = `${Math.round(scale * 10) / 10}×`;
     this.find(".out").disabled = scale <= 1;
     this.find(".whole").disabled = scale <= 1;
     this.find(".in").disabled = scale >= view.closest;
-    this.root.classList.toggle("sharp", this.sharp(figures[1].pane));
-    const thumb = this.strip.querySelector(".thumb");
-    if (thumb) this.root.classList.toggle("sharp-thumbs", this.sharp(thumb));
-    [panels[0], panels[index]].forEach(({ numbers }, i) => {
-      const { where, value } = figures[i];
+    if (panels.length) this.sharpen();
+    for (const [{ where, value }, { numbers }] of this.shown) {
       where.textContent = pixel ? `row ${pixel.row}, column ${pixel.column}` : "Point at a pixel to read its value";
       value.textContent = pixel && numbers ? numbers.words(pixel.row, pixel.column) : "";
-    });
-    this.markLegend(panels[index], pixel);
+    }
+    this.markLegend(this.find(".about.shown .here"), panels[index], pixel);
+    this.row.forEach(({ legend }, i) => this.markLegend(legend.querySelector(".here"), panels[i], pixel));
   }
 
   // Where on the ramp the value under the cross lies.
-  markLegend({ numbers, limits: [low, high] }, pixel) {
-    const here = this.find(".about.shown .here");
+  markLegend(here, { numbers, limits: [low, high] }, pixel) {
     if (!here) return;
     const values = pixel && numbers ? numbers.at(pixel.row, pixel.column) : [];
     const strongest = values.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), values[0]);

@@ -71,7 +71,9 @@ def _panel(step: Step, index: int) -> Panel:
     )
 
 
-def story_viewer(panels: Sequence[Panel], *, key: str, chosen: str | None = None) -> None:
+def story_viewer(
+    panels: Sequence[Panel], *, key: str, chosen: str | None = None, side_by_side: bool = False
+) -> None:
     """Shows ``panels``, all of one size.
 
     Choosing a step, comparing, zooming and reading values happen in the browser; the server never hears of
@@ -83,6 +85,7 @@ def story_viewer(panels: Sequence[Panel], *, key: str, chosen: str | None = None
         key: of the component, and of what the visitor chose.
         chosen: name of the step that is shown until the visitor chooses one; a later, different ``chosen`` is
             followed.
+        side_by_side: all panels large in one row instead of the strip, where the page is wide enough.
 
     Raises:
         ValueError: no panels, or two of the same name.
@@ -107,7 +110,8 @@ def story_viewer(panels: Sequence[Panel], *, key: str, chosen: str | None = None
             }
         )
         parts += [panel.png, panel.legend.tobytes(), numbers]
-    _mount(key=key, data=pack({"key": key, "chosen": chosen, "panels": headers}, parts))
+    header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
+    _mount(key=key, data=pack(header, parts))
 
 
 def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any] | None]:

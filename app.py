@@ -1,0 +1,19 @@
+"""The browser door: the list of pages. Start it with ``python -m streamlit run app.py``."""
+
+import streamlit as st
+
+PAGES = [
+    st.Page("pages/attack.py", title="Attack", icon=":material/bolt:", default=True),
+    st.Page("pages/gradient_smoothing.py", title="Gradient smoothing", icon=":material/blur_on:"),
+]
+
+# The sidebar's own links carry the view; Streamlit's would drop it.
+page = st.navigation(PAGES, position="hidden")
+st.set_page_config(page_title=f"{page.title} · Unfool", page_icon="assets/icon.svg", layout="wide")
+st.title(page.title, anchor=False)
+
+with st.spinner("Waking the classifier …"):
+    # Only now, with the page's frame in sight: it takes seconds the first time.
+    from ui import shell
+
+shell.run(page, PAGES)

@@ -1,0 +1,15 @@
+"""Does smoothing what is busy bring the label back?"""
+
+import streamlit as st
+
+from ui import attacking, defending, shell, state
+
+scene = shell.scene()
+st.markdown(
+    "A patch is busier than most of a photo: darken what is busy, and the classifier may see the object "
+    "again. What it says about the clean photo is taken for the true label. The attacker does not know of "
+    "the defense (an *oblivious* attack)."
+)
+defending.choices(("lgs", "slgs", "wlgs"))
+result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+defending.workshop(scene, result)

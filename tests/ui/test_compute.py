@@ -1,0 +1,191 @@
+import threading
+
+import pytest
+import torch
+
+from attacks import ATTACKS
+from attacks.base import Cancelled
+from defenses import DEFENSES
+from ui import compute
+from ui.compute import Attempt, Scene, Shelf, Workbench, on_device
+
+
+@pytest.fixture
+def passes(classifier):
+    """Sizes of the batches that go through the classifier."""
+    seen = []
+    hook = classifier.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    yield seen
+    hook.remove()
+
+
+def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense):
+    """All that the page of a defense asks for."""
+    story = bench.story(scene, attempt, defense)
+    bench.ribbon(scene, attempt, story)
+    if "saliency" in defense.values():
+        values = defense.values()
+        bench.gazes(
+            scene, story, ("gradient", "cam"), top_k=values["top_k"], loss=values["loss"], seed=values["seed"]
+        )
+    return story
+
+
+@pytest.mark.parametrize("name", [name for name, known in DEFENSES.items() if hasattr(known, "region")])
+@pytest.mark.parametrize("attacked", [True, False])
+def test_moving_lambda_costs_one_pass(bench, scene, attempt, passes, name, attacked):
+    tried = attempt if attacked else None
+    everything(bench, scene, tried, DEFENSES[name](lam=2.3))
+    passes.clear()
+    for lam in (2.4, 0.5, 4.9):
+        everything(bench, scene, tried, DEFENSES[name](lam=lam))
+    assert passes == [1, 1, 1]
+
+
+def test_going_back_to_a_lambda_costs_nothing(bench, scene, attempt, passes):
+    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.3))
+    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.4))
+    passes.clear()
+    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.3))
+    assert passes == []
+
+
+def test_what_lies_before_the_saliency_does_not_ask_for_it_again(bench, scene, attempt, passes):
+    everything(bench, scene, attempt, DEFENSES["slgs"]())
+    passes.clear()
+    bench.story(scene, attempt, DEFENSES["slgs"](threshold=0.05))
+    assert passes == [1]
+
+
+def test_an_attack_runs_once(bench, scene, attempt, passes):
+    first = bench.story(scene, attempt)
+    passes.clear()
+    again = bench.story(scene, attempt)
+    assert passes == []
+    assert torch.equal(first.attacked.x, again.attacked.x)
+    assert bench.has_run(scene, attempt)
+    assert bench.last(scene) is attempt
+
+
+def test_a_cancelled_attack_leaves_what_was_there(bench, scene, attempt):
+    bench.story(scene, attempt)
+    other = Attempt("pgd", ATTACKS["pgd"](eps=2 / 255), None)
+
+    def cancel(_report):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        bench.story(scene, other, progress=cancel)
+    assert not bench.has_run(scene, other)
+    assert bench.last(scene) is attempt
+    bench.story(scene, other)  # the device is free again
+
+
+def test_others_get_the_device_while_an_attack_reports(bench, scene, attempt):
+    done = threading.Event()
+
+    def other():
+        with on_device():
+            done.set()
+
+    def report(_report):
+        threading.Thread(target=other).start()
+        assert done.wait(10)
+
+    bench.story(scene, attempt, progress=report)
+
+
+def test_iterates_are_kept_as_pictures(bench, scene, attempt):
+    story = bench.story(scene, attempt)
+    frames = bench.frames(scene, attempt)
+    assert frames.numbers == (0, 1, 2, 3, 4)
+    assert len(frames.pictures) == 5
+    assert all(picture.startswith(b"\x89PNG") for picture in frames.pictures)
+    assert len(frames.series) == 5
+    assert frames.watched == story.labels[story.source]
+    assert frames.series[-1] == pytest.approx(float(story.attacked.probabilities[story.source]))
+
+
+def test_the_ribbon_is_the_defense_at_every_lambda(bench, scene, attempt):
+    story = bench.story(scene, attempt, DEFENSES["wlgs"](lam=1.0))
+    ribbon = bench.ribbon(scene, attempt, story)
+    assert ribbon.lams[0] == 0
+    assert ribbon.lams[-1] == 5
+    for number in (0, 10, 50):
+        lam = round(float(ribbon.lams[number]), 6)
+        expected = bench.story(scene, attempt, DEFENSES["wlgs"](lam=lam)).defended.probabilities
+        torch.testing.assert_close(
+            torch.from_numpy(ribbon.probabilities[number]), expected, atol=1e-5, rtol=1e-4
+        )
+
+
+def test_gazes_say_how_much_lies_on_the_patch(bench, scene):
+    tried = Attempt("lavan", ATTACKS["lavan"](iterations=1), None)
+    story = bench.story(scene, tried, DEFENSES["slgs"]())
+    for gaze in bench.gazes(scene, story, ("gradient", "cam"), top_k=5):
+        assert gaze.png.startswith(b"\x89PNG")
+        assert gaze.on_patch is None or 0 <= gaze.on_patch <= 1
+
+
+def test_without_a_patch_no_share_is_claimed(bench, scene, attempt):
+    story = bench.story(scene, attempt, DEFENSES["slgs"]())
+    assert [gaze.on_patch for gaze in bench.gazes(scene, story, ("gradient",), top_k=5)] == [None]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_too_little_memory_is_said_in_a_sentence(failure):
+    with pytest.raises(ValueError, match="not enough memory"), on_device():
+        raise failure
+    with on_device():  # free again
+        pass
+
+
+def test_other_failures_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes"), on_device():
+        raise RuntimeError("shapes do not match")
+
+
+def test_a_batch_that_does_not_fit_is_halved():
+    sizes = []
+
+    def picky(part):
+        if len(part) > 3:
+            raise torch.OutOfMemoryError
+        sizes.append(len(part))
+        return part * 2
+
+    inputs = torch.arange(10.0)
+    assert torch.equal(compute._in_batches(picky, inputs), inputs * 2)
+    assert max(sizes) <= 3
+
+
+def test_a_single_photo_that_does_not_fit_is_an_error():
+    def never(_part):
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(torch.OutOfMemoryError):
+        compute._in_batches(never, torch.arange(4.0))
+
+
+def test_a_shelf_forgets_the_longest_unused():
+    shelf: Shelf[int] = Shelf(2)
+    shelf.put("a", 1)
+    shelf.put("b", 2)
+    shelf.get("a")
+    shelf.put("c", 3)
+    assert (shelf.get("a"), shelf.get("b"), shelf.get("c")) == (1, None, 3)
+
+
+def test_attacks_without_iterations_need_no_button():
+    instant = {name: Attempt(name, known(), None).instant for name, known in ATTACKS.items()}
+    assert instant["noise"]
+    assert instant["fgsm"]
+    assert not instant["pgd"]
+    assert not instant["lavan"]

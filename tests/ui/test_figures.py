@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
+from ui.compute import Ribbon
+from ui.figures import progress_figure, ribbon_figure
+
+LABELS = ("cat", "dog", "cup")
+
+
+@pytest.fixture
+def ribbon() -> Ribbon:
+    lams = np.linspace(0, 5, 51)
+    cat = lams / 5
+    return Ribbon(lams, np.stack([cat, 0.7 * (1 - cat), 0.3 * (1 - cat)], axis=1).astype(np.float32))
+
+
+def test_the_ribbon_shows_both_labels_and_marks_lambda(ribbon):
+    figure = ribbon_figure(ribbon, 2.3, LABELS, true=0, against=1)
+    assert [line.name for line in figure.data] == ["cat", "dog", "likeliest other label"]
+    assert [line.line.color for line in figure.data] == [TRUE_COLOUR, TARGET_COLOUR, NEUTRAL]
+    assert len({line.line.dash for line in figure.data}) == 3
+    for number, line in enumerate(figure.data):
+        np.testing.assert_allclose(line.y, ribbon.probabilities[:, number])
+    (mark,) = figure.layout.shapes
+    assert mark.x0 == mark.x1 == 2.3
+    assert mark.line.color == HIGHLIGHT
+    assert figure.layout.annotations[0].text == "λ = 2.3"
+
+
+def test_without_an_attack_the_ribbon_shows_the_rival(ribbon):
+    figure = ribbon_figure(ribbon, 0.0, LABELS, true=0, against=None)
+    assert [line.name for line in figure.data] == ["cat", "likeliest other label"]
+    assert figure.data[1].line.color == NEUTRAL
+    np.testing.assert_allclose(figure.data[1].y, ribbon.probabilities[:, 1], rtol=1e-6)
+
+
+def test_the_ribbon_does_not_draw_one_label_twice(ribbon):
+    assert len(ribbon_figure(ribbon, 1.0, LABELS, true=0, against=0).data) == 2
+
+
+def test_progress_grows_over_a_fixed_axis():
+    figure = progress_figure([0.1, 0.4], 50, "golf ball", is_target=True)
+    assert list(figure.data[0].y) == [0.1, 0.4]
+    assert figure.data[0].line.color == TARGET_COLOUR
+    assert tuple(figure.layout.xaxis.range) == (0, 50)
+    assert figure.layout.showlegend
+
+
+def test_a_label_to_be_left_has_the_clean_colour():
+    assert progress_figure([0.9], 5, "cat", is_target=False).data[0].line.color == TRUE_COLOUR

@@ -1,0 +1,260 @@
+"""The pages without a browser: what is on them, and what they say when something is wrong."""
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import classifiers
+from attacks import ATTACKS
+from classifiers import ClassifierError
+from defenses import DEFENSES
+from ui import calm, compute
+
+ROOT = Path(__file__).parents[2]
+QUICK = {"attack": "noise"}
+
+
+def attack_page(**query) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params.update(query or QUICK)
+    return app.run()
+
+
+def smoothing_page(**query) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params.update(QUICK | query)
+    return app.switch_page("pages/gradient_smoothing.py").run()
+
+
+def html_of(app: AppTest) -> str:
+    return "".join(part.proto.body for part in app.get("html"))
+
+
+def verdict(app: AppTest) -> str:
+    return re.sub(r"<[^>]*>", " ", html_of(app).partition("unfool-verdict")[2].partition("<h4>")[0])
+
+
+def said(app: AppTest) -> list[str]:
+    assert not app.exception
+    return [element.value for element in (*app.error, *app.warning)]
+
+
+def test_the_attack_page_shows_the_story():
+    app = attack_page()
+    assert said(app) == []
+    assert app.title[0].value == "Attack"
+    assert "Clean" in verdict(app)
+    assert "Attacked" in verdict(app)
+    assert "Before" in html_of(app)
+    assert "After" in html_of(app)
+    assert [button.label for button in app.get("download_button")] == [
+        "Attacked photo (PNG)",
+        "Exact numbers (NPZ)",
+    ]
+
+
+def test_an_instant_attack_has_no_button():
+    labels = [button.label for button in attack_page().button]
+    assert "Run" not in labels
+    assert "Run it" not in labels
+
+
+def test_an_attack_with_iterations_waits_for_the_button_and_keeps_the_last_result():
+    app = attack_page()
+    before = verdict(app)
+    app.selectbox(key="attack").set_value("lavan").run()
+    assert verdict(app) == before
+    assert "has not run" in app.info[0].value
+    app.number_input(key="attack.lavan.iterations").set_value(1).run()
+    app.button(key="run_attack").click().run()
+    assert said(app) == []
+    assert not app.info
+    assert verdict(app) != before
+
+
+def test_the_first_visit_runs_what_its_link_says():
+    app = attack_page(**{"attack": "pgd", "attack.iterations": "2", "attack.eps": "8"})
+    assert said(app) == []
+    assert not app.info
+    assert "Attacked" in verdict(app)
+    assert app.slider(key=_key(app, "eps")).value == 8.0
+
+
+def _key(app: AppTest, name: str) -> str:
+    return next(slider.key for slider in app.slider if slider.key and slider.key.endswith(f".{name}"))
+
+
+def test_a_target_is_chosen_by_its_label():
+    app = attack_page(**{"attack": "lavan", "attack.iterations": "1", "target": "pizza"})
+    assert said(app) == []
+    assert app.selectbox(key="target").value == "pizza"
+    assert len(app.selectbox(key="target").options) == 112
+
+
+def test_a_target_that_is_no_label_is_said_and_forgotten():
+    app = attack_page(**{"attack": "lavan", "attack.iterations": "1", "target": "unicorn"})
+    (sentence,) = said(app)
+    assert "unicorn is no label" in sentence
+    app.run()
+    assert said(app) == []
+    assert app.selectbox(key="target").value is None
+
+
+def test_a_bad_link_is_one_sentence_and_the_rest_of_it_counts():
+    app = attack_page(**{"attack": "noise", "attack.sigma": "7", "photo": "coffee", "defense": "prayer"})
+    (sentence,) = said(app)
+    assert sentence.startswith("A part of this link was ignored: ")
+    assert app.selectbox(key="attack").value == "noise"
+    assert app.session_state["photo"] == "coffee"
+    app.run()
+    assert said(app) == []
+
+
+def test_the_link_holds_what_is_not_the_default():
+    app = attack_page(attack="noise")
+    assert app.query_params == {"attack": "noise"}
+    app.slider(key="attack.noise.sigma").set_value(0.5).run()
+    app.button(key="gallery_coffee").click().run()
+    assert app.query_params == {"photo": "coffee", "attack": "noise", "attack.sigma": "0.5"}
+    app.slider(key="attack.noise.sigma").set_value(0.125).run()
+    assert app.query_params == {"photo": "coffee", "attack": "noise"}
+
+
+def test_choices_survive_page_changes():
+    app = attack_page(attack="noise")
+    app.slider(key="attack.noise.sigma").set_value(0.5).run()
+    app.switch_page("pages/gradient_smoothing.py").run()
+    app.segmented_control(key="defense").set_value("wlgs").run()
+    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    link = {"attack": "noise", "attack.sigma": "0.5", "defense": "wlgs", "defense.lam": "4"}
+    assert app.query_params == link
+    app.switch_page("pages/attack.py").run()
+    assert said(app) == []
+    assert app.title[0].value == "Attack"
+    assert app.slider(key="attack.noise.sigma").value == 0.5
+    assert app.query_params == link
+    app.switch_page("pages/gradient_smoothing.py").run()
+    assert app.segmented_control(key="defense").value == "wlgs"
+    assert app.slider(key="defense.lgs.lam").value == 4.0
+
+
+@pytest.mark.parametrize("name", DEFENSES)
+def test_the_smoothing_page_tells_the_story_of_every_method(name):
+    app = smoothing_page(defense=name)
+    assert said(app) == []
+    text = verdict(app)
+    assert [word in text for word in ("Clean", "Attacked", "Defended")] == [True] * 3
+    assert "oblivious" in app.markdown[0].value
+    assert "taken for the true label" in app.markdown[0].value
+    advanced = {parameter.name for parameter in DEFENSES[name].parameters()}
+    drawn = {widget.key.rpartition(".")[2] for kind in _WIDGETS for widget in app.get(kind) if widget.key}
+    assert advanced <= drawn
+    heading = "Where the classifier looks"
+    assert (heading in [part.value for part in app.subheader]) == ("saliency" in advanced)
+
+
+_WIDGETS = ("slider", "number_input", "selectbox", "toggle", "button_group", "segmented_control", "checkbox")
+
+
+def test_every_slider_says_what_it_moves():
+    app = smoothing_page(defense="slgs")
+    captions = [caption.value for caption in app.caption if caption.value.startswith("moves ")]
+    assert len(captions) == len(DEFENSES["slgs"].parameters())
+
+
+def test_on_the_clean_photo_nothing_is_attacked():
+    app = smoothing_page(on="clean")
+    assert "Attacked" not in verdict(app)
+    assert "Defended" in verdict(app)
+
+
+def test_a_lambda_move_changes_only_what_it_must(monkeypatch):
+    app = smoothing_page(defense="wlgs")
+    asked = []
+    monkeypatch.setattr(compute.Workbench, "ribbon", _spied(compute.Workbench.ribbon, asked))
+    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    assert said(app) == []
+    assert app.slider(key="defense.lgs.lam").value == 4.0
+    assert asked[0].lams[0] == 0
+
+
+def _spied(function, results):
+    def call(*arguments):
+        results.append(function(*arguments))
+        return results[-1]
+
+    return call
+
+
+def test_lambda_stays_when_the_method_changes():
+    app = smoothing_page(**{"defense": "lgs", "defense.lam": "3.5"})
+    app.segmented_control(key="defense").set_value("wlgs").run()
+    assert said(app) == []
+    assert app.slider(key="defense.lgs.lam").value == 3.5
+
+
+def test_values_that_do_not_go_together_are_a_sentence_and_change_nothing():
+    app = smoothing_page(**{"defense": "lgs", "defense.lam": "3"})
+    before = verdict(app)
+    app.slider(key="defense.lgs.overlap").set_value(40).run()
+    (sentence,) = said(app)
+    assert "overlap must be less than block" in sentence.casefold()
+    assert verdict(app) == before
+
+
+def test_the_papers_values_come_back_by_a_button():
+    app = smoothing_page(**{"defense": "slgs", "defense.lam": "5", "defense.erosions": "0"})
+    app.button(key="papers_values").click().run()
+    assert said(app) == []
+    assert app.slider(key="defense.lgs.lam").value == 2.3
+    assert app.slider(key="defense.slgs.erosions").value == 2
+    assert app.selectbox(key="defense.slgs.saliency").value == "gradient"
+    app.button(key="defaults").click().run()
+    assert app.selectbox(key="defense.slgs.saliency").value == "auto"
+
+
+def test_a_classifier_that_cannot_be_had_is_a_sentence_and_the_former_stays(monkeypatch):
+    app = attack_page()
+    before = verdict(app)
+    load = classifiers.load
+
+    def offline(name, **options):
+        if name != "builtin":
+            raise ClassifierError("the weights of ResNet-18 cannot be downloaded: no network")
+        return load(name, **options)
+
+    monkeypatch.setattr(classifiers, "load", offline)
+    app.selectbox(key="classifier").set_value("resnet18").run()
+    (sentence,) = said(app)
+    assert sentence == "The weights of ResNet-18 cannot be downloaded: no network. Built-in stays in use."
+    assert app.selectbox(key="classifier").value == "builtin"
+    assert verdict(app) == before
+
+
+def test_the_unexpected_is_a_calm_sentence_and_a_log_entry(monkeypatch, caplog):
+    def fail(*_arguments, **_options):
+        raise RuntimeError("secret detail of /home/somebody")
+
+    monkeypatch.setattr(compute, "run_story", fail)
+    with caplog.at_level(logging.ERROR, logger="unfool"):
+        app = attack_page()
+    assert said(app) == [calm.UNEXPECTED]
+    assert "secret detail" in caplog.text
+    assert "secret" not in html_of(app)
+
+
+def test_the_sidebar_says_what_the_classifier_sees():
+    app = attack_page(**{"attack": "noise", "photo": "coffee", "size": "224"})
+    assert app.slider(key="size.builtin").value == 224
+    assert {button.key for button in app.button if button.key} >= {"gallery_chelsea", "gallery_coffee"}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_every_attack_has_its_page(name, monkeypatch):
+    short = {"attack.iterations": "1"} if "iterations" in {p.name for p in ATTACKS[name].parameters()} else {}
+    app = attack_page(attack=name, **short)
+    assert said(app) == []
+    assert "Attacked" in verdict(app)

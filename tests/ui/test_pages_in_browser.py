@@ -1,0 +1,298 @@
+"""The app as a visitor uses it, in a real browser."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
+
+APP = Path(__file__).parents[2] / "app.py"
+ASSETS = APP.parent / "assets"
+QUICK = "attack=noise&size=160"
+
+
+@pytest.fixture
+def visit(streamlit_app, open_page) -> Callable[..., Page]:  # noqa: F811
+    """Opens a page of the app with a link's query, and waits until it tells its story."""
+
+    def opened(page_and_query: str = "", **options) -> Page:
+        page = open_page(f"{streamlit_app(APP)}/{page_and_query}", **options)
+        settled(page)
+        return page
+
+    return opened
+
+
+def settled(page: Page) -> None:
+    """The page has drawn its verdict, and nothing runs any more."""
+    # The server's first visit imports torch.
+    expect(page.locator(".unfool-verdict")).to_be_visible(timeout=120_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+
+
+def verdict(page: Page) -> str:
+    return " ".join(page.locator(".unfool-verdict").inner_text().split())
+
+
+def alerts(page: Page) -> Locator:
+    return page.get_by_test_id("stAlert")
+
+
+def choose(page: Page, key: str, text: str) -> None:
+    """Types into a select box and takes what is found."""
+    page.locator(f".st-key-{key} input").click()
+    page.keyboard.type(text)
+    page.keyboard.press("Enter")
+
+
+def nudge(page: Page, key: str, times: int = 1) -> None:
+    """Moves a slider by its steps."""
+    slider = page.locator(f".st-key-{key}").get_by_role("slider")
+    slider.focus()
+    for _ in range(times):
+        page.keyboard.press("ArrowRight")
+
+
+def value(page: Page, key: str) -> str:
+    return page.locator(f".st-key-{key}").get_by_role("slider").input_value()
+
+
+def go_to(page: Page, name: str) -> None:
+    """Another page, by the sidebar."""
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    settled(page)
+
+
+def png(side: int = 90) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(1).integers(0, 256, (side, side + 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(page: Page, name: str, data: bytes) -> None:
+    page.get_by_role("radio", name="File").click()
+    field = page.locator(".st-key-upload input[type=file]")
+    field.set_input_files({"name": name, "mimeType": "image/png", "buffer": data})
+
+
+def test_the_first_visit_tells_the_story(visit):
+    page = visit()
+    expect(page).to_have_title("Attack · Unfool")
+    assert re.search(r"Clean .+ \d+ % Attacked .+ \d+ %", verdict(page))
+    expect(page.locator(".unfool-bars")).to_have_count(2)
+    expect(page.locator(".unfool-bars li")).to_have_count(10)
+    expect(page.locator(".story")).to_be_visible()
+    expect(alerts(page)).to_have_count(0)
+    assert "?" not in page.url
+
+
+def test_an_attack_runs_with_progress_and_can_be_cancelled(visit):
+    page = visit("?attack=noise&size=160&attack.sigma=0.3")
+    before = verdict(page)
+    choose(page, "attack", "lavan")
+    expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    page.locator(".st-key-attack-lavan-iterations input").fill("2000")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("attack.iterations=2000"))
+    page.get_by_role("button", name="Run", exact=True).click()
+    cancel = page.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_visible()
+    expect(page.get_by_text(re.compile(r"LaVAN patch: iteration \d+ of 2000"))).to_be_visible()
+    expect(page.locator(".js-plotly-plot .scatterlayer path.js-line")).to_be_visible()
+    cancel.click()
+    expect(alerts(page).filter(has_text="Cancelled.")).to_be_visible()
+    expect(cancel).to_have_count(0)
+    settled(page)
+    assert verdict(page) == before
+    # And again, to the end.
+    page.locator(".st-key-attack-lavan-iterations input").fill("3")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("attack.iterations=3(&|$)"))
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.get_by_role("button", name="Run again")).to_be_visible()
+    settled(page)
+    expect(alerts(page)).to_have_count(0)
+    expect(page.locator(".scrubber .caption")).to_contain_text("Iteration 3 of 3")
+
+
+def test_lambda_keeps_the_step_and_changes_the_result(visit):
+    page = visit(f"gradient_smoothing?{QUICK}&defense=lgs&defense.threshold=0.05")
+    page.get_by_role("option", name="smoothing weight").click()
+    picture = page.locator(".story .chosen img")
+    before = picture.get_attribute("alt")
+    assert before is not None
+    assert before.startswith("smoothing weight")
+    nudge(page, "defense-lgs-lam", 3)
+    expect(page).to_have_url(re.compile(r"defense\.lam=2\.6"))
+    settled(page)
+    expect(page.get_by_role("option", selected=True)).to_have_text("smoothing weight")
+    expect(picture).not_to_have_attribute("alt", before)
+    expect(picture).to_have_attribute("alt", re.compile("^smoothing weight"))
+    # The mark on the ribbon follows.
+    expect(page.locator(".js-plotly-plot .annotation-text")).to_have_text("λ = 2.6")
+
+
+def test_a_reload_restores_the_view(visit):
+    page = visit(f"gradient_smoothing?{QUICK}&photo=coffee")
+    page.get_by_role("radio", name="WLGS").click()
+    expect(page).to_have_url(re.compile("defense=wlgs"))
+    nudge(page, "defense-lgs-lam", 2)
+    expect(page).to_have_url(re.compile(r"defense\.lam=2\.5"))
+    settled(page)
+    before, address = verdict(page), page.url
+    page.reload()
+    settled(page)
+    assert page.url == address
+    assert value(page, "defense-lgs-lam") == "2.5"
+    expect(page.locator(".st-key-gallery_coffee button[kind=primary]").first).to_be_visible()
+    assert verdict(page) == before
+
+
+def test_going_back_takes_back(visit):
+    page = visit(f"?{QUICK}")
+    first = verdict(page)
+    page.locator(".st-key-gallery_coffee button").first.click()
+    expect(page).to_have_url(re.compile("photo=coffee"))
+    settled(page)
+    page.go_back()
+    expect(page.locator(".st-key-gallery_chelsea button[kind=primary]").first).to_be_visible()
+    expect(page).not_to_have_url(re.compile("photo="))
+    settled(page)
+    assert verdict(page) == first
+
+
+def test_a_page_change_keeps_what_was_chosen(visit):
+    page = visit(f"?{QUICK}")
+    nudge(page, "attack-noise-sigma", 4)
+    expect(page).to_have_url(re.compile(r"attack\.sigma=0\.145"))
+    attacked = verdict(page)
+    go_to(page, "Gradient smoothing")
+    assert verdict(page).startswith(attacked)
+    expect(page).to_have_url(re.compile(r"gradient_smoothing\?.*attack\.sigma=0\.145"))
+    go_to(page, "Attack")
+    assert value(page, "attack-noise-sigma") == "0.145"
+    assert verdict(page) == attacked
+
+
+def test_a_bad_file_is_one_sentence_and_changes_nothing(visit):
+    page = visit(f"?{QUICK}")
+    before = verdict(page)
+    upload(page, "holiday.png", b"this is no picture")
+    expect(alerts(page)).to_have_count(1)
+    expect(alerts(page)).to_contain_text("holiday.png is not a PNG")
+    settled(page)
+    assert verdict(page) == before
+    assert "photo=" not in page.url
+
+
+def test_a_photo_of_ones_own_stays_through_page_changes(visit):
+    page = visit(f"?{QUICK}")
+    upload(page, "holiday.png", png())
+    expect(page).to_have_url(re.compile("photo=own"))
+    expect(page.get_by_text("120 × 90 px")).to_be_visible()
+    settled(page)
+    mine = verdict(page)
+    go_to(page, "Gradient smoothing")
+    expect(page.get_by_text("120 × 90 px")).to_be_visible()
+    assert verdict(page).startswith(mine)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Attack", level=1)).to_be_visible()
+    settled(page)
+    page.go_back()
+    expect(page.get_by_text("451 × 300 px")).to_be_visible()
+    settled(page)
+    page.go_forward()
+    expect(page.get_by_text("120 × 90 px")).to_be_visible()
+    expect(alerts(page)).to_have_count(0)
+    settled(page)
+    page.reload()
+    settled(page)
+    expect(alerts(page)).to_contain_text("a photo of one's own is not part of a link")
+    expect(page.get_by_text("451 × 300 px")).to_be_visible()
+
+
+def test_a_click_on_the_photo_places_the_patch(visit):
+    page = visit("?attack=lavan&size=160&attack.iterations=1")
+    photo = page.locator(".st-key-attack_place img").first
+    photo.scroll_into_view_if_needed()
+    box = photo.bounding_box()
+    photo.click(position={"x": box["width"] * 0.4, "y": box["height"] * 0.6})
+    expect(page).to_have_url(re.compile(r"attack\.x=0\.(39|40)\d*&attack\.y=0\.(59|60)\d*"))
+    expect(alerts(page)).to_contain_text("has not run with these settings")
+
+
+def test_downloads_come_from_the_numbers(visit):
+    page = visit(f"?{QUICK}")
+    with page.expect_download() as exact:
+        page.get_by_role("button", name="Exact numbers (NPZ)").click()
+    with page.expect_download() as picture:
+        page.get_by_role("button", name="Attacked photo (PNG)").click()
+    assert exact.value.suggested_filename == "chelsea-noise.npz"
+    arrays = np.load(exact.value.path())
+    assert {name: arrays[name].shape for name in arrays} == {
+        "photo": (3, 160, 160),
+        "attacked": (3, 160, 160),
+        "mask": (1, 160, 160),
+    }
+    pixels = np.asarray(Image.open(picture.value.path()))
+    np.testing.assert_array_equal(
+        pixels, np.rint(arrays["attacked"] * np.float32(255)).astype(np.uint8).transpose(1, 2, 0)
+    )
+
+
+def test_a_classifier_of_ones_own_that_is_broken_leaves_the_former(visit):
+    page = visit(f"?{QUICK}")
+    before = verdict(page)
+    choose(page, "classifier", "your own")
+    expect(page.get_by_text("stays in use until yours is loaded")).to_be_visible()
+    settled(page)
+    files = page.locator("[data-testid=stForm] input[type=file]")
+    files.nth(0).set_input_files(
+        {"name": "mine.pt", "mimeType": "application/octet-stream", "buffer": b"nonsense"}
+    )
+    files.nth(1).set_input_files({"name": "mine.txt", "mimeType": "text/plain", "buffer": b"cat\ndog\n"})
+    expect(page.get_by_text("mine.txt")).to_be_visible()
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(alerts(page)).to_have_count(1)
+    expect(alerts(page)).to_contain_text("weight file")
+    settled(page)
+    assert verdict(page) == before
+    # And then with files that are right: the built-in classifier's own.
+    labels = "\n".join(json.loads((ASSETS / "classifier.json").read_text(encoding="utf-8"))["labels"])
+    files.nth(0).set_input_files(ASSETS / "classifier.safetensors")
+    files.nth(1).set_input_files({"name": "labels.txt", "mimeType": "text/plain", "buffer": labels.encode()})
+    expect(page.get_by_text("labels.txt")).to_be_visible()
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.get_by_text("In use: own unfool residual, 112 labels")).to_be_visible()
+    settled(page)
+    expect(alerts(page)).to_have_count(0)
+    assert "classifier=own" in page.url
+
+
+@pytest.mark.parametrize(
+    ("address", "scheme"),
+    [("gradient_smoothing?defense=slgs&", "dark"), ("?", "light")],
+    ids=["smoothing", "attack"],
+)
+def test_a_phone_shows_all_of_it(visit, address, scheme):
+    page = visit(f"{address}{QUICK}", width=390, color_scheme=scheme)
+    expect(page.locator(".story .chosen img")).to_be_visible()
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll('[data-testid=stMain] *')]
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.strip, .formula'))
+            .map(e => e.outerHTML.slice(0, 80))"""
+    )
+    assert wide == []
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("e => e.scrollWidth <= e.clientWidth")
+    background = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}[scheme]

@@ -1,0 +1,98 @@
+"""What an attack did, on the page: verdict, pictures, bars, iterations, downloads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from evaluation.run import Story
+from story import Step, by_name
+from story.export import attacked_npz
+from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
+from ui import state
+from ui.attacking import Result
+from ui.browser import panels_of, scrubber, story_viewer
+from ui.compute import Frames, Scene, workbench
+from ui.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
+
+
+def show(scene: Scene, result: Result) -> None:
+    """All of it, from the verdict down to the downloads."""
+    story = result.story
+    st.html(verdict_html(stages(story)) + badge_html(story))
+    story_viewer(panels_of(_pictures(story)), key="attack_story", chosen="attacked", side_by_side=True)
+    assert story.attacked is not None
+    meaning = meanings(story)
+    before, after = st.columns(2, gap="medium")
+    before.html(bars_html("Before", story.clean.top, meaning))
+    after.html(bars_html("After", story.attacked.top, meaning))
+    frames = workbench().frames(scene, result.attempt)
+    if frames is None or len(frames.pictures) < 2:
+        _downloads(scene, result)
+        return
+    way, aside = st.columns([3, 2], gap="medium")
+    with way:
+        st.subheader("The way there", anchor=False)
+        _scrubber(frames, targeted=story.target is not None)
+    with aside:
+        _downloads(scene, result)
+
+
+def _pictures(story: Story) -> list[Step]:
+    """The photo, the attacked photo, and their signed difference."""
+    steps = story.attack_steps
+    return [
+        by_name(steps, "photo"),
+        replace(by_name(steps, "result"), name="attacked"),
+        replace(by_name(steps, "perturbation"), name="signed difference"),
+    ]
+
+
+def _scrubber(frames: Frames, targeted: bool) -> None:
+    captions = [
+        f"Iteration {number} of {frames.numbers[-1]}: {frames.watched} {percent(frames.series[number])}"
+        for number in frames.numbers
+    ]
+    scrubber(
+        frames.pictures,
+        captions,
+        key="attack_iterations",
+        label="Iterations of the attack",
+        series=frames.series,
+        at=frames.numbers,
+        series_label=f"Probability of {frames.watched}, {'the target' if targeted else 'the label to leave'}",
+        colour=TARGET_COLOUR if targeted else TRUE_COLOUR,
+    )
+
+
+def _downloads(scene: Scene, result: Result) -> None:
+    story = result.story
+    assert story.attacked is not None and story.trace is not None
+    name = f"{scene.photo.name.rsplit('.', 1)[0]}-{result.attempt.name}"
+    picture = to_png(render(by_name(story.attack_steps, "result")))
+    st.subheader("Take it with you", anchor=False)
+    with st.container(horizontal=True):
+        st.download_button(
+            "Attacked photo (PNG)",
+            picture,
+            f"{name}.png",
+            "image/png",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Lossless, but rounded to 8 bits.",
+        )
+        st.download_button(
+            "Exact numbers (NPZ)",
+            partial(attacked_npz, story.clean.x, story.attacked.x, story.trace.mask),
+            f"{name}.npz",
+            "application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The arrays photo, attacked and mask as 32-bit floats from 0 to 1.",
+        )
+    st.subheader("Undo it", anchor=False)
+    st.page_link(
+        "pages/gradient_smoothing.py", icon=":material/arrow_forward:", query_params=state.query(scene)
+    )

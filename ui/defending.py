@@ -1,0 +1,161 @@
+"""A defense on the page: controls, verdict, all steps, the λ-ribbon, and where the classifier looks."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from defenses import DEFENSES, Defense
+from evaluation.run import Story
+from explain import chosen
+from ui import state
+from ui.attacking import Result
+from ui.browser import panels_of, story_viewer
+from ui.calm import calmly, sentence
+from ui.compute import Gaze, Scene, workbench
+from ui.figures import PLAIN, ribbon_figure
+from ui.parameters import on_screen, parameter_widgets
+from ui.verdict import adversary, percent, stages, verdict_html
+
+_PAPER = {"saliency": "gradient"}
+"""What the papers use where the default is ours."""
+_GAZES = ("gradient", "cam")
+_ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
+
+
+def choices(names: tuple[str, ...]) -> None:
+    """Which of ``names`` defends, and what."""
+    if st.session_state["defense"] not in names:
+        st.session_state["defense"] = names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        st.segmented_control(
+            "Method",
+            names,
+            format_func=str.upper,
+            key="defense",
+            required=True,
+            persist_state="session",
+            help="\n\n".join(f"{name.upper()}: {DEFENSES[name].title}" for name in names),
+        )
+        st.segmented_control(
+            "On the", list(_ON), format_func=_ON.__getitem__, key="on", required=True, persist_state="session"
+        )
+
+
+@st.fragment
+def workshop(scene: Scene, result: Result | None) -> None:
+    """The defense at work, rerun by itself when a control moves.
+
+    Args:
+        scene: what the sidebar says.
+        result: the attack whose photo is defended; None for the clean photo.
+    """
+    name = state.method("defense")
+    st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
+    verdict = st.container()
+    pictures, controls = st.columns([3, 1], gap="large")
+    with controls, calmly():
+        _buttons(name)
+        parameter_widgets("defense", DEFENSES, name)
+    with calmly():
+        with controls:
+            defense = _defense(name)
+        story = workbench().story(scene, result.attempt if result else None, defense)
+        verdict.html(verdict_html(stages(story)))
+        with pictures:
+            story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
+        _ribbon(scene, result, story)
+        _gazes(scene, story)
+        state.write_link(scene)
+
+
+def _defense(name: str) -> Defense:
+    """The defense as the controls have it; where they don't go together, as it last was."""
+    kept = f"defense_kept.{name}"
+    try:
+        defense = DEFENSES[name](**state.chosen_values("defense"))
+    except ValueError as error:
+        st.error(f"{sentence(error)} What you see is with the values before.", icon=":material/error:")
+        return st.session_state.get(kept) or DEFENSES[name]()
+    st.session_state[kept] = defense
+    return defense
+
+
+# --- controls ---------------------------------------------------------------------------------------------
+
+
+def _buttons(name: str) -> None:
+    known = {parameter.name for parameter in DEFENSES[name].parameters()}
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            "Paper's values",
+            icon=":material/menu_book:",
+            on_click=_set,
+            args=(name, _PAPER),
+            key="papers_values",
+        )
+        if known & set(_PAPER):
+            st.button(
+                "Defaults", icon=":material/restart_alt:", on_click=_set, args=(name, {}), key="defaults"
+            )
+
+
+def _set(name: str, instead: dict[str, str]) -> None:
+    for parameter in DEFENSES[name].parameters():
+        value = instead.get(parameter.name, parameter.default)
+        st.session_state[state.parameter_key("defense", parameter.name)] = on_screen(parameter, value)
+
+
+# --- λ ----------------------------------------------------------------------------------------------------
+
+
+def _ribbon(scene: Scene, result: Result | None, story: Story) -> None:
+    ribbon = workbench().ribbon(scene, result.attempt if result else None, story)
+    if ribbon is None:
+        return
+    lam = float(getattr(story.defense, "lam"))  # noqa: B009 - a field of the subclass
+    st.subheader("What another λ would do", anchor=False)
+    st.plotly_chart(
+        ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story)),
+        config=PLAIN,
+        key="ribbon",
+        alt=f"Probability of {story.labels[story.source]} and of its rival over λ; λ is {lam:g}",
+    )
+
+
+# --- where the classifier looks ---------------------------------------------------------------------------
+
+
+def _gazes(scene: Scene, story: Story) -> None:
+    values = story.defense.values() if story.defense else {}
+    if "saliency" not in values:
+        return
+    st.subheader("Where the classifier looks", anchor=False)
+    used = chosen(str(values["saliency"]), scene.classifier)
+    options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
+    gazes = workbench().gazes(scene, story, _GAZES, **options)
+    *pictures, words = st.columns(len(gazes) + 1, gap="medium")
+    for column, gaze in zip(pictures, gazes, strict=True):
+        column.image(
+            gaze.png,
+            width="stretch",
+            output_format="PNG",
+            alt=f"Saliency by {gaze.method}",
+            caption=_caption(gaze, in_use=gaze.method == used),
+        )
+    words.markdown(_why(scene))
+
+
+def _caption(gaze: Gaze, *, in_use: bool) -> str:
+    share = "" if gaze.on_patch is None else f", {percent(gaze.on_patch)} of it on the patch"
+    return f"{gaze.method}{' (in use)' if in_use else ''}{share}"
+
+
+def _why(scene: Scene) -> str:
+    wish = "SLGS and WLGS smooth where the classifier looks, so its map must gather on the patch. "
+    method = scene.classifier.saliency
+    if method == "gradient":
+        return f"{wish}**auto** takes the gradient, as the papers do."
+    return (
+        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; the "
+        "papers' gradient can leave a hole on the patch in small networks with average pooling."
+    )

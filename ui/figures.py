@@ -1,0 +1,101 @@
+"""The charts, without Streamlit: numbers in, a Plotly figure out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
+from ui.compute import Ribbon
+
+PLAIN = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+"""Plotly's own buttons are left out: there is nothing to zoom into."""
+_FONT = 16
+
+
+def _axes(figure: go.Figure, height: int) -> go.Figure:
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        dragmode=False,
+        legend={
+            "orientation": "h",
+            "y": 1.04,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+            "title": None,
+            "font": {"size": _FONT},
+        },
+        showlegend=True,
+        hoverlabel={"font": {"size": _FONT}},
+    )
+    # Streamlit's theme would make them small.
+    letters = {"tickfont": {"size": _FONT}, "title": {"font": {"size": _FONT}}}
+    figure.update_xaxes(fixedrange=True, automargin=True, **letters)
+    figure.update_yaxes(
+        range=[-0.02, 1.02],
+        tickformat=".0%",
+        tickvals=[0, 0.25, 0.5, 0.75, 1],
+        fixedrange=True,
+        automargin=True,
+        **letters,
+    )
+    return figure
+
+
+def ribbon_figure(
+    ribbon: Ribbon, lam: float, labels: Sequence[str], true: int, against: int | None
+) -> go.Figure:
+    """Probability of the clean label, of the one that the attack is for, and of the likeliest other, over λ.
+
+    The lines differ in colour and in dash; the present λ is marked.
+    """
+    shown = {true: (TRUE_COLOUR, "solid")}
+    if against is not None and against != true:
+        shown[against] = (TARGET_COLOUR, "dash")
+    others = ribbon.probabilities.copy()
+    others[:, list(shown)] = 0
+    lines = [(labels[number], ribbon.probabilities[:, number], *style) for number, style in shown.items()]
+    lines.append(("likeliest other label", others.max(1), NEUTRAL, "dot"))
+    figure = go.Figure()
+    for name, probabilities, colour, dash in lines:
+        figure.add_scatter(
+            x=ribbon.lams,
+            y=probabilities,
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 3.5, "dash": dash},
+            hovertemplate="%{y:.0%}",
+        )
+    left = lam < 0.75 * ribbon.lams[-1]
+    figure.add_vline(
+        x=lam,
+        line={"color": HIGHLIGHT, "width": 3},
+        annotation={
+            "text": f"λ = {lam:g}",
+            "font": {"size": _FONT},
+            "showarrow": False,
+            "xshift": 6 if left else -6,
+        },
+        annotation_position="top right" if left else "top left",
+    )
+    figure.update_xaxes(title="λ", range=[float(ribbon.lams[0]), float(ribbon.lams[-1])])
+    return _axes(figure, 300)
+
+
+def progress_figure(probabilities: Sequence[float], total: int, label: str, is_target: bool) -> go.Figure:
+    """Probability of the watched label at each iteration so far, over all that are planned."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=list(range(len(probabilities))),
+        y=list(probabilities),
+        name=f"{label} ({'target' if is_target else 'to be left'})",
+        mode="lines",
+        line={"color": TARGET_COLOUR if is_target else TRUE_COLOUR, "width": 3.5},
+        hovertemplate="%{y:.0%}",
+    )
+    figure.update_xaxes(title="iteration", range=[0, max(total, 1)])
+    return _axes(figure, 260)

@@ -1,0 +1,87 @@
+"""What the visitor has chosen: seeded from the link, kept through reruns and pages, written back to it."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from attacks import ATTACKS
+from classifiers import names
+from defenses import DEFENSES
+from photos import gallery
+from story.param import Value
+from ui import link
+from ui.calm import notice
+from ui.compute import Scene, workbench
+from ui.parameters import Registry, state_key, values_of
+
+ON = ("attacked", "clean")
+"""What a defense is shown on."""
+# Where no ready-made patch ships, the story begins with changes that nobody sees.
+ATTACK_METHODS = ATTACKS if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"], **ATTACKS}
+METHODS: dict[str, Registry] = {"attack": ATTACK_METHODS, "defense": DEFENSES}
+"""The registries, the default first."""
+_BEGUN = "begun"
+
+
+def choices() -> link.Choices:
+    """All that a link can name here and now."""
+    bench = workbench()
+    own_photo = (link.OWN,) if bench.own_photo else ()
+    own_classifier = (link.OWN,) if bench.own_classifier else ()
+    return link.Choices(
+        {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON}, METHODS
+    )
+
+
+def begin() -> bool:
+    """Fills the session before any widget is drawn; whether this is its first run.
+
+    The link counts in the first run, and again when the visitor goes back or forward in the browser.
+    """
+    first = _BEGUN not in st.session_state
+    context = get_script_run_ctx()
+    if first or (context is not None and context.is_history_navigation):
+        st.session_state[_BEGUN] = True
+        possible = choices()
+        view = link.read(st.query_params.to_dict(), possible)
+        for key in [str(key) for key in st.session_state if str(key).startswith("size.")]:
+            del st.session_state[key]
+        st.session_state.update(link.defaults(possible) | view.state)
+        if view.sentence:
+            notice(view.sentence)
+    return first
+
+
+def method(kind: str) -> str:
+    """Name of the chosen attack or defense."""
+    return st.session_state[kind]
+
+
+def chosen_values(kind: str) -> dict[str, Value]:
+    """The chosen parameters of the chosen attack or defense."""
+    return values_of(kind, METHODS[kind], method(kind), st.session_state)
+
+
+def parameter_key(kind: str, name: str) -> str:
+    """Where the session keeps a parameter of the chosen attack or defense."""
+    registry = METHODS[kind]
+    parameter = next(known for known in registry[method(kind)].parameters() if known.name == name)
+    return state_key(kind, registry, method(kind), parameter)
+
+
+def query(scene: Scene) -> dict[str, str]:
+    """The query of a link to the present view."""
+    return link.write(st.session_state, choices(), scene.classifier.working_size)
+
+
+def write_link(scene: Scene) -> None:
+    """Puts the present view into the address bar."""
+    present = query(scene)
+    if present != st.query_params.to_dict():
+        st.query_params.from_dict(present)
+
+
+def defends_attacked() -> bool:
+    """Whether the defense is shown on the attacked photo instead of the clean one."""
+    return st.session_state["on"] == ON[0]

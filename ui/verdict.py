@@ -1,0 +1,142 @@
+"""What the classifier says, as text with bars: the same words, icons and colours on every page."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from classifiers import Prediction
+from evaluation.run import Seen, Story
+from story.render import ATTACKED, CLEAN, DEFENDED, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
+
+_RIGHT, _WRONG, _INFO, _ARROW = "check_circle", "cancel", "info", "arrow_forward"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One picture on the way: clean, attacked or defended.
+
+    Attributes:
+        title: which one.
+        label: what the classifier says.
+        probability: how sure it is.
+        colour: of the stage.
+        outcome: what became of the label, in a word or two; empty where nothing has happened yet.
+        good: whether that is what the visitor hopes for.
+    """
+
+    title: str
+    label: str
+    probability: float
+    colour: str
+    outcome: str = ""
+    good: bool = True
+
+
+def percent(share: float) -> str:
+    """``share`` as a reader wants it: never 0 % or 100 % where it is not quite."""
+    if 0 < share < 0.005:
+        return "< 1 %"
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def adversary(story: Story) -> int | None:
+    """Number of the label that the attack is for: its target, else whatever it made the classifier say."""
+    if story.target is not None:
+        return story.target
+    wanted = getattr(story.attack, "target_label", None)
+    if wanted in story.labels:
+        return story.labels.index(wanted)
+    if story.attacked is not None and story.attacked.label != story.source:
+        return story.attacked.label
+    return None
+
+
+def stages(story: Story) -> list[Stage]:
+    """The verdict on each picture of the story, in its order."""
+    true = story.labels[story.source]
+    found = [Stage("Clean", *_first(story.clean), CLEAN)]
+    if story.attacked is not None:
+        label, probability = _first(story.attacked)
+        missed = story.target is not None and not story.success
+        outcome = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
+        found.append(Stage("Attacked", label, probability, ATTACKED, outcome, label == true))
+    if story.defended is not None:
+        label, probability = _first(story.defended)
+        if story.attacked is None or story.attacked.label == story.source:
+            outcome = "kept" if story.restored else "lost"
+        else:
+            outcome = "restored" if story.restored else "not restored"
+        found.append(Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored)))
+    return found
+
+
+def _first(seen: Seen) -> tuple[str, float]:
+    return seen.top[0].label, seen.top[0].probability
+
+
+def verdict_html(line: Sequence[Stage]) -> str:
+    """The stages as cards with arrows between them."""
+    cards = [_card(stage) for stage in line]
+    arrow = f'<span class="unfool-arrow" aria-hidden="true">{_icon(_ARROW)}</span>'
+    return f'<div class="unfool-verdict" role="status">{arrow.join(cards)}</div>'
+
+
+def _card(stage: Stage) -> str:
+    outcome = _outcome(stage.outcome, stage.good) if stage.outcome else ""
+    return (
+        f'<div class="unfool-stage" style="--meaning:{stage.colour}"><div class="unfool-stage-head">'
+        f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{outcome}</div>'
+        f'<div class="unfool-stage-label">{html.escape(stage.label)}'
+        f' <span class="unfool-number">{percent(stage.probability)}</span></div></div>'
+    )
+
+
+def _outcome(text: str, good: bool) -> str:
+    kind = "good" if good else "bad"
+    icon = _icon(_RIGHT if good else _WRONG)
+    return f'<span class="unfool-outcome unfool-{kind}">{icon}{html.escape(text)}</span>'
+
+
+def _icon(name: str) -> str:
+    # Drawn by the style sheet, so that the icon's name is in no text that is read or copied.
+    return f'<span class="unfool-icon" aria-hidden="true" data-icon="{name}"></span>'
+
+
+def badge_html(story: Story) -> str:
+    """Whether the attack outlives a saved PNG, by icon and word; empty where it fooled nobody."""
+    if not story.success:
+        return ""
+    if story.success_8bit:
+        return f'<p class="unfool-badge">{_icon(_RIGHT)}survives 8-bit rounding</p>'
+    return f'<p class="unfool-badge">{_icon(_WRONG)}lost when saved as PNG</p>'
+
+
+def meanings(story: Story) -> dict[str, tuple[str, str]]:
+    """Label -> (colour, word) of the labels that mean something in this story."""
+    found = {story.labels[story.source]: (TRUE_COLOUR, "clean label")}
+    against = adversary(story)
+    if against is not None and against != story.source:
+        word = (
+            "target" if story.target == against or hasattr(story.attack, "target_label") else "attack's label"
+        )
+        found[story.labels[against]] = (TARGET_COLOUR, word)
+    return found
+
+
+def bars_html(title: str, top: Sequence[Prediction], meaning: Mapping[str, tuple[str, str]]) -> str:
+    """The likeliest labels as bars with numbers; those with a meaning in its colour and with its word."""
+    rows = []
+    for line in top:
+        colour, word = meaning.get(line.label, (NEUTRAL, ""))
+        tag = f' <span class="unfool-word">{html.escape(word)}</span>' if word else ""
+        rows.append(
+            f'<li style="--meaning:{colour}"><span class="unfool-name">{html.escape(line.label)}{tag}</span>'
+            f'<span class="unfool-number">{percent(line.probability)}</span>'
+            '<span class="unfool-track">'
+            f'<span class="unfool-bar" style="width:{100 * line.probability:.2f}%"></span></span></li>'
+        )
+    return f'<div class="unfool-bars"><h4>{html.escape(title)}</h4><ol>{"".join(rows)}</ol></div>'
