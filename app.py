@@ -7,9 +7,11 @@ PAGES = [
     st.Page("pages/gradient_smoothing.py", title="Gradient smoothing", icon=":material/blur_on:"),
 ]
 
+# First, or the browser looks for the page's own icon on the internet.
+st.set_page_config(page_icon="assets/icon.svg", layout="wide")
 # The sidebar's own links carry the view; Streamlit's would drop it.
 page = st.navigation(PAGES, position="hidden")
-st.set_page_config(page_title=f"{page.title} · Unfool", page_icon="assets/icon.svg", layout="wide")
+st.set_page_config(page_title=f"{page.title} · Unfool")
 st.title(page.title, anchor=False)
 
 with st.spinner("Waking the classifier …"):

@@ -26,7 +26,7 @@ def choices(names: tuple[str, ...]) -> None:
     """Which of ``names`` defends, and what."""
     if st.session_state["defense"] not in names:
         st.session_state["defense"] = names[0]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Method",
             names,

@@ -121,7 +121,8 @@ def _take(bench: Workbench, key: str) -> None:
 
 def _size(photo: Photo, classifier: Classifier) -> int:
     key = link.size_key(classifier.name)
-    st.session_state.setdefault(key, classifier.working_size)
+    own = min(max(classifier.working_size, link.SMALLEST), link.LARGEST)
+    st.session_state.setdefault(key, own)
     size = st.slider(
         "Working size (px)",
         link.SMALLEST,
