@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from classifiers.network import ResidualNet  # noqa: E402 - the path above makes the script runnable by its file name
+from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
 from training.muon import optimizers  # noqa: E402
 
@@ -234,7 +235,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--checkpoint", type=Path, default=Path("classifier-training.pt"))
+    parser.add_argument(
+        "--checkpoint", type=Path, default=CHECKPOINTS / "classifier.pt", help="goes on from there"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "assets")
     for name, value in asdict(Recipe()).items():
         many = isinstance(value, tuple)
@@ -251,6 +254,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files, names, labels = list_photos(given["photos"] / "train")
     training = Training(recipe, len(labels), device)
+    given["checkpoint"].parent.mkdir(parents=True, exist_ok=True)
     if given["checkpoint"].exists():
         training.load(torch.load(given["checkpoint"], map_location=device, weights_only=True))
     if training.epoch < recipe.epochs:

@@ -28,6 +28,7 @@ from attacks.base import eight_bit, probability_of, uniforms  # noqa: E402
 from attacks.lavan import likeliest_other, margin, step_up  # noqa: E402
 from attacks.placement import Box, box_for, pasted  # noqa: E402
 from classifiers.base import Classifier  # noqa: E402
+from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
 
 
@@ -183,15 +184,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--classifier", default=classifiers.BUILTIN)
     parser.add_argument("--device")
     parser.add_argument("--name", help="of the files; by default the target with dashes")
-    parser.add_argument("--checkpoint", type=Path, help="by default NAME-training.pt")
+    parser.add_argument("--checkpoint", type=Path, help="goes on from there")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "patches")
     for field, value in asdict(Recipe()).items():
         parser.add_argument("--" + field.replace("_", "-"), type=type(value), default=value)
     given = vars(parser.parse_args(arguments))
     recipe = Recipe(**{field: given[field] for field in asdict(Recipe())})
     name = given["name"] or recipe.target.lower().replace(" ", "-")
-    checkpoint = given["checkpoint"] or Path(f"{name}-training.pt")
+    checkpoint = given["checkpoint"] or CHECKPOINTS / f"{name}.pt"
     training = Training(recipe, classifiers.load(given["classifier"], device=given["device"]))
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if checkpoint.exists():
         training.load(torch.load(checkpoint, map_location=training.model.device, weights_only=True))
     train(training, list_photos(given["photos"] / "train")[0], checkpoint)
