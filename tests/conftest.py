@@ -6,6 +6,9 @@ import torch
 from classifiers.base import Classifier
 from classifiers.network import ResidualNet
 
+# One browser for all folders: playwright refuses a second one in a process.
+from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
+
 # Small tensors, and several test processes on the same cores: more threads would only wait for each other.
 torch.set_num_threads(1)
 

@@ -387,11 +387,28 @@ def test_a_drag_and_held_keys_report_once(gallery):
 # --- all of them -------------------------------------------------------------------------------------------
 
 
+def at_rest(page):
+    """Waits until the story has had the same height for ten frames: a new width takes the page a moment."""
+    page.locator(".story").evaluate(
+        """story => new Promise(done => {
+            let height = -1, frames = 0;
+            const look = () => {
+                const now = story.offsetHeight;
+                frames = now === height ? frames + 1 : 0;
+                height = now;
+                frames < 10 ? requestAnimationFrame(look) : done();
+            };
+            look();
+        })"""
+    )
+
+
 def test_every_width_fits_and_nothing_jumps(gallery):
     page = gallery()
     page.get_by_role("button", name="Compare with photo").click()
     for width in (1920, 1000, 768, 390, 320):
         page.set_viewport_size({"width": width, "height": 900})
+        at_rest(page)
         over = page.locator(".stMain").evaluate("main => main.scrollWidth - main.clientWidth")
         assert over <= 0, f"{over} px too wide at {width} px"
         parts = page.locator(".part")

@@ -11,15 +11,13 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
-
 APP = Path(__file__).parents[2] / "app.py"
 ASSETS = APP.parent / "assets"
 QUICK = "attack=noise&size=160"
 
 
 @pytest.fixture
-def visit(streamlit_app, open_page) -> Callable[..., Page]:  # noqa: F811
+def visit(streamlit_app, open_page) -> Callable[..., Page]:
     """Opens a page of the app with a link's query, and waits until it tells its story."""
 
     def opened(page_and_query: str = "", **options) -> Page:
