@@ -37,26 +37,27 @@ SIDES = (128, 160, 192, 224, 256)
 class Recipe:
     """Everything that shapes the weights; written into the card."""
 
-    epochs: int = 60
+    epochs: int = 52
     batch: int = 256
     first_side: int = 64
     last_side: int = 128
+    growing_share: float = 0.6923
     smallest_crop: float = 0.3
     sampling_power: float = 0.5
     label_smoothing: float = 0.1
     jitter: float = 0.3
     learning_rate: float = 0.01
     weight_decay: float = 0.02
-    warmup_share: float = 0.02
-    decay_share: float = 0.4
+    warmup_share: float = 0.0231
+    decay_share: float = 0.4615
     averaging: float = 0.995
     seed: int = 0
     widths: tuple[int, ...] = (40, 80, 160, 320)
     depths: tuple[int, ...] = (1, 2, 2, 2)
 
     def side(self, epoch: int) -> int:
-        """Training side in px: small at first, where learning is cheap, growing over 60 % of the epochs."""
-        share = min(1.0, epoch / max(1.0, 0.6 * self.epochs))
+        """Training side in px: small at first, where learning is cheap, growing over ``growing_share``."""
+        share = min(1.0, epoch / max(1.0, self.growing_share * self.epochs))
         return 16 * round((self.first_side + share * (self.last_side - self.first_side)) / 16)
 
     def rate(self, share: float) -> float:
