@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save
@@ -37,19 +38,21 @@ SIDES = (128, 160, 192, 224, 256)
 class Recipe:
     """Everything that shapes the weights; written into the card."""
 
-    epochs: int = 52
+    epochs: int = 80
     batch: int = 256
     first_side: int = 64
     last_side: int = 128
-    growing_share: float = 0.6923
+    growing_share: float = 0.45
     smallest_crop: float = 0.3
     sampling_power: float = 0.5
     label_smoothing: float = 0.1
     jitter: float = 0.3
     learning_rate: float = 0.01
     weight_decay: float = 0.02
-    warmup_share: float = 0.0231
-    decay_share: float = 0.4615
+    rate_at: tuple[float, ...] = (0.0, 0.015, 0.35, 0.55, 1.0)
+    rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0)
+    mixing: float = 0.6
+    mixing_from: float = 0.55
     averaging: float = 0.995
     seed: int = 0
     widths: tuple[int, ...] = (40, 80, 160, 320)
@@ -61,8 +64,12 @@ class Recipe:
         return 16 * round((self.first_side + share * (self.last_side - self.first_side)) / 16)
 
     def rate(self, share: float) -> float:
-        """Learning rate after ``share`` of all steps, as a share of the highest: rise, plateau, fall to 0."""
-        return min(1.0, share / self.warmup_share, (1 - share) / self.decay_share)
+        """Learning rate after ``share`` of all steps, as a share of the highest: ``rates`` at ``rate_at``."""
+        return float(np.interp(share, self.rate_at, self.rates))
+
+    def mixes(self, share: float) -> float:
+        """Share of the batches whose photos are mixed, after ``share`` of all steps."""
+        return self.mixing if share >= self.mixing_from else 0.0
 
 
 def normalised(photos: Tensor) -> Tensor:
@@ -79,6 +86,27 @@ def jittered(photos: Tensor, strength: float, generator: torch.Generator) -> Ten
     photos = level + (photos - level) * contrast
     grey = photos.mean(1, keepdim=True)
     return (grey + (photos - grey) * colour).clamp(0, 1)
+
+
+def mixed(photos: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    """A part of each photo covered by another of the batch: photos, number of the other, share of its area.
+
+    One box for the whole batch. It shows what lies in it on the other photo (CutMix, Yun et al. 2019), or,
+    half of the times, all of the other photo in small: an object is not always large, nor alone.
+    """
+    side = photos.shape[-1]
+    size, top, left, shrink = torch.rand(4, generator=generator).tolist()
+    box = max(1, round(side * (0.3 + 0.5 * size)))
+    top, left = round(top * (side - box)), round(left * (side - box))
+    other = torch.randperm(len(photos), generator=generator).to(photos.device)
+    rows, columns = slice(top, top + box), slice(left, left + box)
+    if shrink < 0.5:
+        part = F.interpolate(photos[other], (box, box), mode="bilinear", antialias=True)
+    else:
+        part = photos[other][..., rows, columns]
+    photos = photos.clone()
+    photos[..., rows, columns] = part
+    return photos, other, (box / side) ** 2
 
 
 @torch.inference_mode()
@@ -135,13 +163,20 @@ class Training:
         for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(saved)
 
-    def step(self, photos: Tensor, labels: Tensor, share: float) -> float:
+    def step(self, photos: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> float:
         """One update on (B, 3, H, W) in [0, 1], after ``share`` of all steps; returns the loss."""
+        others, area = labels, 0.0
+        if torch.rand((), generator=generator).item() < self.recipe.mixes(share):
+            photos, other, area = mixed(photos, generator)
+            others = labels[other]
         for one, highest in zip(self.optimizers, self.highest, strict=True):
             for group, rate in zip(one.param_groups, highest, strict=True):
                 group["lr"] = rate * self.recipe.rate(share)
         smoothing = self.recipe.label_smoothing
-        loss = F.cross_entropy(self.network(normalised(photos)), labels, label_smoothing=smoothing)
+        logits = self.network(normalised(photos))
+        loss = (1 - area) * F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        if area:
+            loss = loss + area * F.cross_entropy(logits, others, label_smoothing=smoothing)
         for one in self.optimizers:
             one.zero_grad()
         loss.backward()
@@ -168,7 +203,7 @@ def train(training: Training, photos: list[Tensor], labels: Tensor, checkpoint: 
             crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
             batch = jittered(torch.stack(crops).to(device) / 255, recipe.jitter, generator)
             share = (training.epoch + number / steps) / recipe.epochs
-            losses.append(training.step(batch, labels[chosen].to(device), share))
+            losses.append(training.step(batch, labels[chosen].to(device), share, generator))
         training.epoch += 1
         written = checkpoint.with_suffix(".part")
         torch.save(training.state(), written)
@@ -243,9 +278,8 @@ def main() -> None:
     for name, value in asdict(Recipe()).items():
         many = isinstance(value, tuple)
         flag = "--" + name.replace("_", "-")
-        parser.add_argument(
-            flag, type=int if many else type(value), nargs="+" if many else None, default=value
-        )
+        kind = type(value[0] if many else value)
+        parser.add_argument(flag, type=kind, nargs="+" if many else None, default=value)
     given = vars(parser.parse_args())
     fields: dict[str, Any] = {
         name: tuple(given[name]) if isinstance(default, tuple) else given[name]
