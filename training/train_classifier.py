@@ -31,7 +31,8 @@ from training.labelled_photos import centre_crops, decode_all, list_photos, rand
 from training.muon import optimizers  # noqa: E402
 
 MEAN, STD = 0.45, 0.25
-SIDES = (128, 160, 192, 224, 256)
+SIDES = (160, 192, 224, 256)
+"""Working sizes that are measured, in px; the app offers none under the first."""
 
 
 @dataclass(frozen=True)
@@ -169,14 +170,14 @@ class Training:
         if torch.rand((), generator=generator).item() < self.recipe.mixes(share):
             photos, other, area = mixed(photos, generator)
             others = labels[other]
+        rate = self.recipe.rate(share)
         for one, highest in zip(self.optimizers, self.highest, strict=True):
-            for group, rate in zip(one.param_groups, highest, strict=True):
-                group["lr"] = rate * self.recipe.rate(share)
+            for group, most in zip(one.param_groups, highest, strict=True):
+                group["lr"] = rate * most
         smoothing = self.recipe.label_smoothing
         logits = self.network(normalised(photos))
         loss = (1 - area) * F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        if area:
-            loss = loss + area * F.cross_entropy(logits, others, label_smoothing=smoothing)
+        loss = loss + area * F.cross_entropy(logits, others, label_smoothing=smoothing)
         for one in self.optimizers:
             one.zero_grad()
         loss.backward()
@@ -256,6 +257,7 @@ def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any]
         "std": [STD] * 3,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "recipe": asdict(training.recipe),
+        "finished_epochs": training.epoch,
         "accuracy": accuracy,
         "provenance": (
             "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "

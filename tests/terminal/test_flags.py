@@ -8,18 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from attacks import ATTACKS
-from defenses import DEFENSES
 from story import Parametrised, param
 from terminal.flags import add_flags, explain_flags, given_flags, texts_for
-
-REGISTRIES = {"defense": DEFENSES, "attack": ATTACKS}
-EVERY = [
-    pytest.param(role, name, parameter, id=f"{name}-{parameter.name}")
-    for role, registry in REGISTRIES.items()
-    for name, method in registry.items()
-    for parameter in method.parameters()
-]
+from tests.every_parameter import EVERY, REGISTRIES
 
 
 @dataclass(frozen=True)

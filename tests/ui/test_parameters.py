@@ -6,15 +6,8 @@ from streamlit.testing.v1 import AppTest
 from attacks import ATTACKS
 from defenses import DEFENSES
 from story import Parametrised, param
+from tests.every_parameter import EVERY, REGISTRIES
 from ui.parameters import help_text, in_code, moved_steps, on_screen, state_key, title, values_of
-
-REGISTRIES = {"attack": ATTACKS, "defense": DEFENSES}
-EVERY = [
-    pytest.param(kind, method, parameter, id=f"{kind}.{method}.{parameter.name}")
-    for kind, registry in REGISTRIES.items()
-    for method, known in registry.items()
-    for parameter in known.parameters()
-]
 
 
 @dataclass(frozen=True)
@@ -122,7 +115,7 @@ def test_every_kind_of_parameter_has_its_widget():
 @pytest.mark.parametrize("kind", REGISTRIES)
 def test_every_method_of_the_registry_has_its_widgets(kind):
     def every(kind):
-        from tests.ui.test_parameters import REGISTRIES
+        from tests.every_parameter import REGISTRIES
         from ui.parameters import parameter_widgets, state_key
 
         drawn = set()
