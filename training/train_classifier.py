@@ -41,9 +41,8 @@ class Recipe:
 
     epochs: int = 80
     batch: int = 256
-    first_side: int = 64
-    last_side: int = 128
-    growing_share: float = 0.45
+    side_at: tuple[float, ...] = (0.0, 0.45, 0.8875, 0.9, 1.0)
+    sides: tuple[float, ...] = (64.0, 128.0, 128.0, 160.0, 160.0)
     smallest_crop: float = 0.3
     sampling_power: float = 0.5
     label_smoothing: float = 0.1
@@ -53,24 +52,24 @@ class Recipe:
     rate_at: tuple[float, ...] = (0.0, 0.015, 0.35, 0.55, 1.0)
     rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0)
     mixing: float = 0.6
-    mixing_from: float = 0.55
+    mixing_at: tuple[float, float] = (0.55, 0.95)
     averaging: float = 0.995
     seed: int = 0
     widths: tuple[int, ...] = (40, 80, 160, 320)
     depths: tuple[int, ...] = (1, 2, 2, 2)
 
     def side(self, epoch: int) -> int:
-        """Training side in px: small at first, where learning is cheap, growing over ``growing_share``."""
-        share = min(1.0, epoch / max(1.0, self.growing_share * self.epochs))
-        return 16 * round((self.first_side + share * (self.last_side - self.first_side)) / 16)
+        """Training side in px, a multiple of 16: ``sides`` at ``side_at``; small ones are cheap."""
+        return 16 * round(float(np.interp(epoch / self.epochs, self.side_at, self.sides)) / 16)
 
     def rate(self, share: float) -> float:
         """Learning rate after ``share`` of all steps, as a share of the highest: ``rates`` at ``rate_at``."""
         return float(np.interp(share, self.rate_at, self.rates))
 
     def mixes(self, share: float) -> float:
-        """Share of the batches whose photos are mixed, after ``share`` of all steps."""
-        return self.mixing if share >= self.mixing_from else 0.0
+        """Share of the batches whose photos are mixed, after ``share`` of all steps; the last are whole."""
+        first, last = self.mixing_at
+        return self.mixing if first <= share < last else 0.0
 
 
 def normalised(photos: Tensor) -> Tensor:

@@ -47,11 +47,11 @@ def test_the_box_shows_the_other_photo_cut_or_in_small():
 
 def test_the_schedule():
     recipe = Recipe()
-    assert [recipe.side(epoch) for epoch in (0, 35, recipe.epochs - 1)] == [64, 128, 128]
+    assert [recipe.side(epoch) for epoch in (0, 36, 71, 72, 79)] == [64, 128, 128, 160, 160]
     sides = [recipe.side(epoch) for epoch in range(recipe.epochs)]
     assert sides == sorted(sides)
     assert recipe.rate(0) == recipe.rate(1) == 0
     assert recipe.rate(0.2) == 1
     assert recipe.rate(0.4) > recipe.rate(0.6) > recipe.rate(0.9) > 0
-    assert recipe.mixes(0.5) == 0
-    assert recipe.mixes(0.6) == recipe.mixing
+    assert recipe.mixes(0.6) == recipe.mixing > 0
+    assert recipe.mixes(0.5) == recipe.mixes(0.96) == 0
