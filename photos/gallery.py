@@ -34,11 +34,15 @@ _MIDDLEBURY = "Middlebury Stereo 2014, D. Scharstein et al. (GCPR 2014), as dist
 
 ENTRIES = (
     GalleryEntry("chelsea", "chelsea.png", "Chelsea the cat", "cat", "Stéfan van der Walt, CC0"),
-    GalleryEntry("coffee", "coffee.png", "Cup of coffee", "cup", "Rachel Michetti, Pikolo Espresso Bar, CC0"),
-    GalleryEntry("astronaut", "astronaut.png", "Eileen Collins, astronaut", "face", _NASA),
+    GalleryEntry("coffee", "coffee.png", "Cup of coffee", None, "Rachel Michetti, Pikolo Espresso Bar, CC0"),
+    GalleryEntry("astronaut", "astronaut.png", "Eileen Collins, astronaut", None, _NASA),
     GalleryEntry("stereo_motorcycle", "motorcycle_left.png", "Motorcycle", "motorbike", _MIDDLEBURY),
     GalleryEntry(
-        "stereo_motorcycle_right", "motorcycle_right.png", "Motorcycle, from the right", None, _MIDDLEBURY
+        "stereo_motorcycle_right",
+        "motorcycle_right.png",
+        "Motorcycle, from the right",
+        "motorbike",
+        _MIDDLEBURY,
     ),
     GalleryEntry("rocket", "rocket.jpg", "Launch of a Falcon 9", None, "SpaceX, public domain"),
     GalleryEntry("retina", "retina.jpg", "Retina of an eye", None, "Mikael Häggström (2014), CC0"),

@@ -1,6 +1,6 @@
 """The address bar's text: what was chosen and is not the default, in words that can be read and typed.
 
-``?photo=coffee&size=224&attack=pgd&attack.eps=8&defense=wlgs&defense.lam=3.5``
+``?photo=stereo_motorcycle&size=224&attack=pgd&attack.eps=8&defense=wlgs&defense.lam=3.5``
 """
 
 from __future__ import annotations

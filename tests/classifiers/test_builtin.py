@@ -9,6 +9,7 @@ from classifiers.base import ClassifierError
 from classifiers.builtin import ASSETS, load_builtin, read_card
 from classifiers.network import ResidualNet
 from classifiers.weights import sha256
+from photos import gallery, gallery_entry, gallery_photo
 
 CPU = torch.device("cpu")
 
@@ -94,7 +95,6 @@ def test_a_card_of_another_network(assets):
     assert "has 3 outputs, but there are 2 labels" in refused(assets)
 
 
-@pytest.mark.skipif(not (ASSETS / "classifier.safetensors").exists(), reason="no weights in assets/")
 class TestTheOneThatShips:
     def test_loads_and_predicts(self):
         model = classifiers.load("builtin", device="cpu")
@@ -108,3 +108,9 @@ class TestTheOneThatShips:
 
     def test_is_at_most_16_mb(self):
         assert (ASSETS / "classifier.safetensors").stat().st_size <= 16_000_000
+
+    def test_is_right_on_the_gallery(self):
+        model = classifiers.load("builtin", device="cpu")
+        for name in gallery():
+            x = gallery_photo(name).working(model.working_size)
+            assert model.top(model(x), 1)[0][0].label == gallery_entry(name).label, name

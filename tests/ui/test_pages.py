@@ -104,11 +104,12 @@ def test_a_target_that_is_no_label_is_said_and_forgotten():
 
 
 def test_a_bad_link_is_one_sentence_and_the_rest_of_it_counts():
-    app = attack_page(**{"attack": "noise", "attack.sigma": "7", "photo": "coffee", "defense": "prayer"})
+    asked = {"attack": "noise", "attack.sigma": "7", "photo": "stereo_motorcycle", "defense": "prayer"}
+    app = attack_page(**asked)
     (sentence,) = said(app)
     assert sentence.startswith("A part of this link was ignored: ")
     assert app.selectbox(key="attack").value == "noise"
-    assert app.session_state["photo"] == "coffee"
+    assert app.session_state["photo"] == "stereo_motorcycle"
     app.run()
     assert said(app) == []
 
@@ -117,10 +118,10 @@ def test_the_link_holds_what_is_not_the_default():
     app = attack_page(attack="noise")
     assert app.query_params == {"attack": "noise"}
     app.slider(key="attack.noise.sigma").set_value(0.5).run()
-    app.button(key="gallery_coffee").click().run()
-    assert app.query_params == {"photo": "coffee", "attack": "noise", "attack.sigma": "0.5"}
+    app.button(key="gallery_stereo_motorcycle").click().run()
+    assert app.query_params == {"photo": "stereo_motorcycle", "attack": "noise", "attack.sigma": "0.5"}
     app.slider(key="attack.noise.sigma").set_value(0.125).run()
-    assert app.query_params == {"photo": "coffee", "attack": "noise"}
+    assert app.query_params == {"photo": "stereo_motorcycle", "attack": "noise"}
 
 
 def test_choices_survive_page_changes():
@@ -247,9 +248,10 @@ def test_the_unexpected_is_a_calm_sentence_and_a_log_entry(monkeypatch, caplog):
 
 
 def test_the_sidebar_says_what_the_classifier_sees():
-    app = attack_page(**{"attack": "noise", "photo": "coffee", "size": "224"})
+    app = attack_page(**{"attack": "noise", "photo": "stereo_motorcycle", "size": "224"})
     assert app.slider(key="size.builtin").value == 224
-    assert {button.key for button in app.button if button.key} >= {"gallery_chelsea", "gallery_coffee"}
+    buttons = {button.key for button in app.button if button.key}
+    assert buttons >= {"gallery_chelsea", "gallery_stereo_motorcycle"}
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -95,7 +95,7 @@ def upload(page: Page, name: str, data: bytes) -> None:
 
 
 def test_a_reload_restores_the_view(visit):
-    page = visit(f"gradient_smoothing?{QUICK}&photo=coffee")
+    page = visit(f"gradient_smoothing?{QUICK}&photo=stereo_motorcycle")
     # The server's first visitor, for whom Streamlit does not know the pages yet: so this test is the first.
     expect(page.get_by_role("heading", name="Gradient smoothing", level=1)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -109,7 +109,7 @@ def test_a_reload_restores_the_view(visit):
     settled(page)
     assert page.url == address
     assert value(page, "defense-lgs-lam") == "2.5"
-    expect(page.locator(".st-key-gallery_coffee button[kind=primary]").first).to_be_visible()
+    expect(page.locator(".st-key-gallery_stereo_motorcycle button[kind=primary]").first).to_be_visible()
     expect_verdict(page, "now === text", before)
 
 
@@ -188,8 +188,8 @@ def test_lambda_keeps_the_step_and_changes_the_result(visit):
 def test_going_back_takes_back(visit):
     page = visit(f"?{QUICK}")
     first = verdict(page)
-    page.locator(".st-key-gallery_coffee button").first.click()
-    expect(page).to_have_url(re.compile("photo=coffee"))
+    page.locator(".st-key-gallery_stereo_motorcycle button").first.click()
+    expect(page).to_have_url(re.compile("photo=stereo_motorcycle"))
     expect_verdict(page, "now !== text", first)
     page.go_back()
     expect(page.locator(".st-key-gallery_chelsea button[kind=primary]").first).to_be_visible()
