@@ -475,7 +475,16 @@ def test_a_process_with_bad_input_and_an_old_terminal():
     assert "Traceback" not in errors
 
 
+@pytest.fixture
+def _heeds_ctrl_c():
+    """What a shell runs in the background ignores Ctrl-C, and so would every process that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no signals to send there")
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 @pytest.mark.parametrize("where", ["at the start", "in the attack"])
 def test_ctrl_c_in_a_process(out, where):
     process = start("attack", PHOTO, "--attack", "pgd", "--iterations", "1000", "--size", "512", "--out", out)
