@@ -41,8 +41,12 @@ def test_pixels_are_scikit_images_own():
 def test_the_gallery_offers_the_labelled_ones():
     assert set(gallery()) <= set(NAMES)
     assert all(gallery_entry(name).label for name in gallery())
-    assert len(gallery()) >= 3
     assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.xfail(strict=True, reason="the built-in classifier is right on three, issue 2")
+def test_the_gallery_has_four_photos():
+    assert len(gallery()) >= 4
 
 
 def test_unknown_photos_are_named_with_the_known_ones():
