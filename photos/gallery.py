@@ -33,10 +33,10 @@ _NASA = "NASA, public domain"
 _MIDDLEBURY = "Middlebury Stereo 2014, D. Scharstein et al. (GCPR 2014), as distributed with scikit-image"
 
 ENTRIES = (
+    GalleryEntry("stereo_motorcycle", "motorcycle_left.png", "Motorcycle", "motorbike", _MIDDLEBURY),
     GalleryEntry("chelsea", "chelsea.png", "Chelsea the cat", "cat", "Stéfan van der Walt, CC0"),
     GalleryEntry("coffee", "coffee.png", "Cup of coffee", None, "Rachel Michetti, Pikolo Espresso Bar, CC0"),
     GalleryEntry("astronaut", "astronaut.png", "Eileen Collins, astronaut", None, _NASA),
-    GalleryEntry("stereo_motorcycle", "motorcycle_left.png", "Motorcycle", "motorbike", _MIDDLEBURY),
     GalleryEntry(
         "stereo_motorcycle_right",
         "motorcycle_right.png",
@@ -48,7 +48,10 @@ ENTRIES = (
     GalleryEntry("retina", "retina.jpg", "Retina of an eye", None, "Mikael Häggström (2014), CC0"),
     GalleryEntry("hubble_deep_field", "hubble_deep_field.jpg", "Hubble eXtreme Deep Field", None, _NASA),
 )
-"""All that can be loaded by name. A photo with a label is in the gallery, in this order."""
+"""All that can be loaded by name. A photo with a label is in the gallery, in this order.
+
+The first is what a first visit sees: the one that the built-in classifier is surest of.
+"""
 
 
 def gallery() -> tuple[str, ...]:

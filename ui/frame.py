@@ -86,7 +86,7 @@ def _gallery() -> None:
             entry = gallery_entry(name)
             chosen = st.session_state["photo"] == name
             st.button(
-                f"{'✓ ' if chosen else ''}{entry.label or entry.title}",
+                entry.label or entry.title,
                 key=f"gallery_{name}",
                 type="primary" if chosen else "secondary",
                 width="stretch",

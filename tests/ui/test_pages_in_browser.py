@@ -95,7 +95,7 @@ def upload(page: Page, name: str, data: bytes) -> None:
 
 
 def test_a_reload_restores_the_view(visit):
-    page = visit(f"gradient_smoothing?{QUICK}&photo=stereo_motorcycle")
+    page = visit(f"gradient_smoothing?{QUICK}&photo=chelsea")
     # The server's first visitor, for whom Streamlit does not know the pages yet: so this test is the first.
     expect(page.get_by_role("heading", name="Gradient smoothing", level=1)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -109,7 +109,7 @@ def test_a_reload_restores_the_view(visit):
     settled(page)
     assert page.url == address
     assert value(page, "defense-lgs-lam") == "2.5"
-    expect(page.locator(".st-key-gallery_stereo_motorcycle button[kind=primary]").first).to_be_visible()
+    expect(page.locator(".st-key-gallery_chelsea button[kind=primary]").first).to_be_visible()
     expect_verdict(page, "now === text", before)
 
 
@@ -188,11 +188,11 @@ def test_lambda_keeps_the_step_and_changes_the_result(visit):
 def test_going_back_takes_back(visit):
     page = visit(f"?{QUICK}")
     first = verdict(page)
-    page.locator(".st-key-gallery_stereo_motorcycle button").first.click()
-    expect(page).to_have_url(re.compile("photo=stereo_motorcycle"))
+    page.locator(".st-key-gallery_chelsea button").first.click()
+    expect(page).to_have_url(re.compile("photo=chelsea"))
     expect_verdict(page, "now !== text", first)
     page.go_back()
-    expect(page.locator(".st-key-gallery_chelsea button[kind=primary]").first).to_be_visible()
+    expect(page.locator(".st-key-gallery_stereo_motorcycle button[kind=primary]").first).to_be_visible()
     expect(page).not_to_have_url(re.compile("photo="))
     expect_verdict(page, "now === text", first)
 
@@ -240,7 +240,7 @@ def test_a_photo_of_ones_own_stays_through_page_changes(visit):
     expect(page.get_by_role("heading", name="Attack", level=1)).to_be_visible()
     settled(page)
     page.go_back()
-    expect(page.get_by_text("451 × 300 px")).to_be_visible()
+    expect(page.get_by_text("741 × 500 px")).to_be_visible()
     settled(page)
     page.go_forward()
     expect(page.get_by_text("120 × 90 px")).to_be_visible()
@@ -249,7 +249,7 @@ def test_a_photo_of_ones_own_stays_through_page_changes(visit):
     page.reload()
     settled(page)
     expect(alerts(page)).to_contain_text("a photo of one's own is not part of a link")
-    expect(page.get_by_text("451 × 300 px")).to_be_visible()
+    expect(page.get_by_text("741 × 500 px")).to_be_visible()
 
 
 def test_a_click_on_the_photo_places_the_patch(visit):
@@ -268,7 +268,7 @@ def test_downloads_come_from_the_numbers(visit):
         page.get_by_role("button", name="Exact numbers (NPZ)").click()
     with page.expect_download() as picture:
         page.get_by_role("button", name="Attacked photo (PNG)").click()
-    assert exact.value.suggested_filename == "chelsea-noise.npz"
+    assert exact.value.suggested_filename == "stereo_motorcycle-noise.npz"
     arrays = np.load(exact.value.path())
     assert {name: arrays[name].shape for name in arrays} == {
         "photo": (3, 160, 160),
