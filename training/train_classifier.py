@@ -47,9 +47,9 @@ OPINIONS = "The last epochs also learned from a teacher's opinions of the photos
 class Recipe:
     """Everything that shapes the weights; written into the card. What happens when is in epochs."""
 
-    epochs: int = 92
+    epochs: int = 90
     batch: int = 256
-    side_at: tuple[float, ...] = (0.0, 36.0, 71.0, 72.0, 79.0, 80.0, 88.0, 89.0)
+    side_at: tuple[float, ...] = (0.0, 36.0, 71.0, 72.0, 79.0, 80.0, 87.0, 88.0)
     sides: tuple[float, ...] = (64.0, 128.0, 128.0, 160.0, 160.0, 128.0, 128.0, 160.0)
     smallest_crop: float = 0.3
     sampling_power: float = 0.5
@@ -57,10 +57,10 @@ class Recipe:
     jitter: float = 0.3
     learning_rate: float = 0.01
     weight_decay: float = 0.02
-    rate_at: tuple[float, ...] = (0.0, 1.2, 28.0, 44.0, 80.0, 80.5, 92.0)
+    rate_at: tuple[float, ...] = (0.0, 1.2, 28.0, 44.0, 80.0, 80.5, 90.0)
     rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0, 0.42, 0.0)
     mixing: float = 0.6
-    mixing_at: tuple[float, ...] = (44.0, 76.0, 80.0, 91.0)
+    mixing_at: tuple[float, ...] = (44.0, 76.0, 80.0, 89.0)
     opinion: float = 0.7
     opinion_from: float = 80.0
     averaging: float = 0.995

@@ -50,12 +50,12 @@ def test_the_box_shows_the_other_photo_cut_or_in_small():
 def test_the_schedule():
     recipe = Recipe()
     assert [recipe.side(epoch) for epoch in (0, 36, 71, 72, 79)] == [64, 128, 128, 160, 160]
-    assert [recipe.side(epoch) for epoch in (80, 88, 89, 91)] == [128, 128, 160, 160]
+    assert [recipe.side(epoch) for epoch in (80, 87, 88, 89)] == [128, 128, 160, 160]
     assert recipe.rate(0) == recipe.rate(recipe.epochs) == 0
     assert recipe.rate(16) == 1
     assert recipe.rate(32) > recipe.rate(48) > recipe.rate(72) > 0
     assert recipe.mixes(48) == recipe.mixes(85) == recipe.mixing > 0
-    assert recipe.mixes(40) == recipe.mixes(77) == recipe.mixes(91.5) == 0
+    assert recipe.mixes(40) == recipe.mixes(77) == recipe.mixes(89.5) == 0
     assert recipe.listens(79.9) == 0
     assert recipe.listens(80) == recipe.opinion > 0
 
