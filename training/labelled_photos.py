@@ -42,12 +42,10 @@ def centre_crops(files: list[Path], side: int) -> Tensor:
         return torch.stack(list(pool.map(crop, files)))
 
 
-def random_crop(
-    photo: Tensor, side: int, generator: torch.Generator, smallest: float
-) -> tuple[Tensor, tuple[float, float, float, float]]:
+def random_crop(photo: Tensor, side: int, generator: torch.Generator, smallest: float) -> Tensor:
     """A random part of ``photo``, of area share ``smallest``..1 and shape 3:4..4:3, as (3, side, side) uint8.
 
-    Half of the crops are mirrored. Beside it the part: left, top, right, bottom, as shares of the sides.
+    Half of the crops are mirrored.
     """
     height, width = photo.shape[-2:]
     share, shape, top, left, mirror = torch.rand(5, generator=generator).tolist()
@@ -58,5 +56,4 @@ def random_crop(
     top, left = int(top * (height - crop_height + 1)), int(left * (width - crop_width + 1))
     crop = photo[None, :, top : top + crop_height, left : left + crop_width]
     crop = F.interpolate(crop, (side, side), mode="bilinear", antialias=True)[0]
-    part = (left / width, top / height, (left + crop_width) / width, (top + crop_height) / height)
-    return crop.flip(-1) if mirror < 0.5 else crop, part
+    return crop.flip(-1) if mirror < 0.5 else crop

@@ -1,8 +1,7 @@
 """Trains the built-in classifier: ``python -m training.train_classifier --photos PHOTOS``.
 
-``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. The last epochs also learn from the label
-maps of ``training.label_maps``, which is to run before. Resumes from its checkpoint, logs each epoch, picks
-its device, and at the end writes the weights (half precision) and the card into ``assets/``.
+``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. Resumes from its checkpoint, logs each epoch,
+picks its device, and at the end writes the weights (half precision) and the card into ``assets/``.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import hashlib
 import json
 import sys
 import time
-from bisect import bisect_right
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torchvision.ops import roi_align
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -36,33 +33,26 @@ from training.muon import optimizers  # noqa: E402
 MEAN, STD = 0.45, 0.25
 SIDES = (160, 192, 224, 256)
 """Working sizes that are measured, in px; the app offers none under the first."""
-PROVENANCE = (
-    "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
-    "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
-)
-OPINIONS = "The last epochs also learned from a teacher's opinions of the photos to learn from"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that shapes the weights; written into the card. What happens when is in epochs."""
+    """Everything that shapes the weights; written into the card."""
 
-    epochs: int = 90
+    epochs: int = 80
     batch: int = 256
-    side_at: tuple[float, ...] = (0.0, 36.0, 71.0, 72.0, 79.0, 80.0, 87.0, 88.0)
-    sides: tuple[float, ...] = (64.0, 128.0, 128.0, 160.0, 160.0, 128.0, 128.0, 160.0)
+    side_at: tuple[float, ...] = (0.0, 0.45, 0.8875, 0.9, 1.0)
+    sides: tuple[float, ...] = (64.0, 128.0, 128.0, 160.0, 160.0)
     smallest_crop: float = 0.3
     sampling_power: float = 0.5
     label_smoothing: float = 0.1
     jitter: float = 0.3
     learning_rate: float = 0.01
     weight_decay: float = 0.02
-    rate_at: tuple[float, ...] = (0.0, 1.2, 28.0, 44.0, 80.0, 80.5, 90.0)
-    rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0, 0.42, 0.0)
+    rate_at: tuple[float, ...] = (0.0, 0.015, 0.35, 0.55, 1.0)
+    rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0)
     mixing: float = 0.6
-    mixing_at: tuple[float, ...] = (44.0, 76.0, 80.0, 89.0)
-    opinion: float = 0.7
-    opinion_from: float = 80.0
+    mixing_at: tuple[float, float] = (0.55, 0.95)
     averaging: float = 0.995
     seed: int = 0
     widths: tuple[int, ...] = (40, 80, 160, 320)
@@ -70,19 +60,16 @@ class Recipe:
 
     def side(self, epoch: int) -> int:
         """Training side in px, a multiple of 16: ``sides`` at ``side_at``; small ones are cheap."""
-        return 16 * round(float(np.interp(epoch, self.side_at, self.sides)) / 16)
+        return 16 * round(float(np.interp(epoch / self.epochs, self.side_at, self.sides)) / 16)
 
-    def rate(self, epoch: float) -> float:
-        """Learning rate as a share of the highest: ``rates`` at ``rate_at``."""
-        return float(np.interp(epoch, self.rate_at, self.rates))
+    def rate(self, share: float) -> float:
+        """Learning rate after ``share`` of all steps, as a share of the highest: ``rates`` at ``rate_at``."""
+        return float(np.interp(share, self.rate_at, self.rates))
 
-    def mixes(self, epoch: float) -> float:
-        """Share of the batches whose photos are mixed: between the first and second of ``mixing_at``, ..."""
-        return self.mixing if bisect_right(self.mixing_at, epoch) % 2 else 0.0
-
-    def listens(self, epoch: float) -> float:
-        """Share of the target that is the teacher's opinion, not the photo's label."""
-        return self.opinion if epoch >= self.opinion_from else 0.0
+    def mixes(self, share: float) -> float:
+        """Share of the batches whose photos are mixed, after ``share`` of all steps; the last are whole."""
+        first, last = self.mixing_at
+        return self.mixing if first <= share < last else 0.0
 
 
 def normalised(photos: Tensor) -> Tensor:
@@ -120,27 +107,6 @@ def mixed(photos: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, f
     photos = photos.clone()
     photos[..., rows, columns] = part
     return photos, other, (box / side) ** 2
-
-
-def targets(
-    labels: Tensor, maps: Tensor | None, parts: Tensor, count: int, smoothing: float, opinion: float
-) -> Tensor:
-    """What the network is to say, (B, count): the photo's label, and the teacher's opinion of that part.
-
-    Args:
-        labels: (B,) numbers of labels.
-        maps: (B, count, h, w) logits of the whole photos by place, or None where nobody is asked.
-        parts: (B, 4) what the crops show: left, top, right, bottom, as shares of the photo's sides.
-        count: number of labels.
-        smoothing: share of the label's weight that goes to all labels alike.
-        opinion: share of the target that is the teacher's.
-    """
-    wanted = (1 - smoothing) * F.one_hot(labels, count) + smoothing / count
-    if maps is None:
-        return wanted
-    boxes = [part[None] * maps.shape[-1] for part in parts]
-    seen = roi_align(maps, boxes, output_size=1, sampling_ratio=4, aligned=True)[..., 0, 0]
-    return (1 - opinion) * wanted + opinion * seen.softmax(1)
 
 
 @torch.inference_mode()
@@ -197,16 +163,20 @@ class Training:
         for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(saved)
 
-    def step(self, photos: Tensor, wanted: Tensor, epoch: float, generator: torch.Generator) -> float:
-        """One update on (B, 3, H, W) in [0, 1] and what to say of them, (B, labels); returns the loss."""
-        if torch.rand((), generator=generator).item() < self.recipe.mixes(epoch):
+    def step(self, photos: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> float:
+        """One update on (B, 3, H, W) in [0, 1], after ``share`` of all steps; returns the loss."""
+        others, area = labels, 0.0
+        if torch.rand((), generator=generator).item() < self.recipe.mixes(share):
             photos, other, area = mixed(photos, generator)
-            wanted = (1 - area) * wanted + area * wanted[other]
-        rate = self.recipe.rate(epoch)
+            others = labels[other]
+        rate = self.recipe.rate(share)
         for one, highest in zip(self.optimizers, self.highest, strict=True):
             for group, most in zip(one.param_groups, highest, strict=True):
                 group["lr"] = rate * most
-        loss = F.cross_entropy(self.network(normalised(photos)), wanted)
+        smoothing = self.recipe.label_smoothing
+        logits = self.network(normalised(photos))
+        loss = (1 - area) * F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        loss = loss + area * F.cross_entropy(logits, others, label_smoothing=smoothing)
         for one in self.optimizers:
             one.zero_grad()
         loss.backward()
@@ -216,9 +186,7 @@ class Training:
         return loss.item()
 
 
-def train(
-    training: Training, photos: list[Tensor], labels: Tensor, maps: Tensor | None, checkpoint: Path
-) -> None:
+def train(training: Training, photos: list[Tensor], labels: Tensor, checkpoint: Path) -> None:
     """All epochs that are left; after each the checkpoint is replaced and a line is logged."""
     recipe = training.recipe
     device = next(training.network.parameters()).device
@@ -227,24 +195,15 @@ def train(
     while training.epoch < recipe.epochs:
         began = time.monotonic()
         generator = torch.Generator().manual_seed(1000 * recipe.seed + training.epoch)
-        side, opinion = recipe.side(training.epoch), recipe.listens(training.epoch)
+        side = recipe.side(training.epoch)
         order = torch.multinomial(weights, steps * recipe.batch, replacement=True, generator=generator)
         training.network.train()
         losses: list[float] = []
         for number, chosen in enumerate(order.split(recipe.batch)):
             crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
-            batch = jittered(
-                torch.stack([crop for crop, _ in crops]).to(device) / 255, recipe.jitter, generator
-            )
-            wanted = targets(
-                labels[chosen],
-                maps[chosen].float() if maps is not None and opinion else None,
-                torch.tensor([part for _, part in crops]),
-                int(labels.max()) + 1,
-                recipe.label_smoothing,
-                opinion,
-            )
-            losses.append(training.step(batch, wanted.to(device), training.epoch + number / steps, generator))
+            batch = jittered(torch.stack(crops).to(device) / 255, recipe.jitter, generator)
+            share = (training.epoch + number / steps) / recipe.epochs
+            losses.append(training.step(batch, labels[chosen].to(device), share, generator))
         training.epoch += 1
         written = checkpoint.with_suffix(".part")
         torch.save(training.state(), written)
@@ -277,23 +236,7 @@ def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.d
     }
 
 
-def read_maps(file: Path, photos: int) -> tuple[Tensor, str]:
-    """Label maps (photos, labels, h, w) and who made them.
-
-    Raises:
-        ValueError: there are none, or they belong to other photos.
-    """
-    if not file.exists():
-        raise ValueError(f"{file} is missing: run python -m training.label_maps, or give --opinion 0")
-    held = torch.load(file, weights_only=True)
-    if len(held["maps"]) != photos:
-        raise ValueError(f"{file} belongs to {len(held['maps'])} photos, not to these {photos}")
-    return held["maps"], held["teacher"]
-
-
-def write_assets(
-    training: Training, labels: list[str], accuracy: dict[str, Any], teacher: str, folder: Path
-) -> None:
+def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any], folder: Path) -> None:
     """``classifier.safetensors`` (half precision) and ``classifier.json``, the card."""
     state = training.average.module.state_dict()
     halved = {
@@ -315,7 +258,10 @@ def write_assets(
         "recipe": asdict(training.recipe),
         "finished_epochs": training.epoch,
         "accuracy": accuracy,
-        "provenance": PROVENANCE + (f" {OPINIONS}: {teacher}." if teacher else ""),
+        "provenance": (
+            "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
+            "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
+        ),
     }
     (folder / "classifier.json").write_text(json.dumps(card, indent=1) + "\n")
 
@@ -328,9 +274,6 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
     parser.add_argument(
         "--checkpoint", type=Path, default=CHECKPOINTS / "classifier.pt", help="goes on from there"
-    )
-    parser.add_argument(
-        "--label-maps", type=Path, default=CHECKPOINTS / "label-maps.pt", help="of training.label_maps"
     )
     parser.add_argument("--out", type=Path, default=ROOT / "assets")
     for name, value in asdict(Recipe()).items():
@@ -350,13 +293,12 @@ def main() -> None:
     given["checkpoint"].parent.mkdir(parents=True, exist_ok=True)
     if given["checkpoint"].exists():
         training.load(torch.load(given["checkpoint"], map_location=device, weights_only=True))
-    maps, teacher = read_maps(given["label_maps"], len(files)) if recipe.opinion else (None, "")
     if training.epoch < recipe.epochs:
         truth = torch.tensor([labels.index(name) for name in names])
-        train(training, decode_all(files), truth, maps, given["checkpoint"])
+        train(training, decode_all(files), truth, given["checkpoint"])
     accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
-    write_assets(training, labels, accuracy, teacher, given["out"])
+    write_assets(training, labels, accuracy, given["out"])
 
 
 if __name__ == "__main__":
