@@ -140,9 +140,9 @@ def test_photo_attacked_and_difference_lie_side_by_side_and_zoom_together(visit)
 
 
 def test_an_attack_runs_with_progress_and_can_be_cancelled(visit):
-    page = visit("?attack=noise&size=160&attack.sigma=0.3")
+    page = visit("?attack=noise&size=256&attack.sigma=0.3")
     before = verdict(page)
-    # One that never ends early, however fast the machine.
+    # One that never ends early, and takes a minute: a slow browser has to find Cancel while it runs.
     choose(page, "attack", "pgd")
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
     page.locator(".st-key-attack-pgd-iterations input").fill("1000")
