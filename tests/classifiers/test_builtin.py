@@ -114,3 +114,9 @@ class TestTheOneThatShips:
         for name in gallery():
             x = gallery_photo(name).working(model.working_size)
             assert model.top(model(x), 1)[0][0].label == gallery_entry(name).label, name
+
+    def test_is_surest_of_the_photo_that_a_first_visit_sees(self):
+        model = classifiers.load("builtin", device="cpu")
+        photos = torch.cat([gallery_photo(name).working(model.working_size) for name in gallery()])
+        sureness = model(photos).softmax(1).amax(1)
+        assert sureness.argmax() == 0

@@ -44,7 +44,7 @@ def test_the_gallery_offers_the_labelled_ones():
     assert len(set(NAMES)) == len(NAMES)
 
 
-@pytest.mark.xfail(strict=True, reason="the built-in classifier is right on three, issue 2")
+@pytest.mark.xfail(strict=True, reason="the built-in classifier is right on three")
 def test_the_gallery_has_four_photos():
     assert len(gallery()) >= 4
 

@@ -157,8 +157,10 @@ def test_the_smoothing_page_tells_the_story_of_every_method(name):
     assert (heading in [part.value for part in app.subheader]) == ("saliency" in advanced)
 
 
-def test_what_a_first_visit_sees_comes_back():
+@pytest.mark.parametrize("name", DEFENSES)
+def test_what_a_first_visit_sees_comes_back(name):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params["defense"] = name
     app.switch_page("pages/gradient_smoothing.py").run()
     assert said(app) == []
     text = " ".join(verdict(app).split())
