@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from classifiers.base import Classifier
 from story import Parametrised, Step, by_name
+from story.param import Value
 
 
 class Defense(Parametrised, ABC):
     """A frozen dataclass whose fields are its parameters and whose ``steps`` are its story.
 
-    ``gradient`` says what autograd sees of it: "exact", or where it is straight-through.
+    ``gradient`` says what autograd sees of it: "exact", or where it is straight-through. ``paper`` holds what
+    the source uses where the default is ours.
     """
 
     gradient: ClassVar[str]
+    paper: ClassVar[Mapping[str, Value]] = {}
 
     @abstractmethod
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:

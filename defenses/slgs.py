@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from ops.morphology import dilate, erode
 from ops.scaling import mean
 from ops.straight_through import positive, straight_through
 from story import Step, param
+from story.param import Value
 
 DILATED = ("after dilation", "selected region", *SMOOTHED)
 ERODED = ("after erosion", *DILATED)
@@ -35,6 +37,7 @@ class SLGS(LGS):
     source: ClassVar[str] = "You-Wei and Sheng-De 2022, section 3, eq. 6-10"
     gradient: ClassVar[str] = "exact, but straight-through at binarisation, erosion and dilation"
     REGION: ClassVar[str] = r"D \odot \hat{g}"
+    paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 
     saliency: str = saliency_field(moves=LOOKED)
     top_k: int = top_k_field(moves=LOOKED)

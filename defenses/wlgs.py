@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from defenses.lgs import LGS, SMOOTHED
 from defenses.looking import loss_field, saliency_field, saliency_step, seed_field, top_k_field
 from ops.scaling import min_max, z_score
 from story import Step, param
+from story.param import Value
 
 NORMALISATIONS = {"z-score": z_score, "min-max": min_max}
 FORMULAS = {
@@ -37,6 +39,7 @@ class WLGS(LGS):
     source: ClassVar[str] = "You-Wei and Sheng-De 2022, section 3, eq. 11-12"
     gradient: ClassVar[str] = "exact"
     REGION: ClassVar[str] = r"W \odot \hat{g}"
+    paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 
     saliency: str = saliency_field(moves=LOOKED)
     top_k: int = top_k_field(moves=LOOKED)

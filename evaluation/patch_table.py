@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from attacks.base import Attack
 from attacks.lavan import LaVAN
 from attacks.pgd import PGD
 from classifiers import load
@@ -25,70 +21,22 @@ from classifiers.base import Classifier
 from defenses.lgs import LGS
 from defenses.slgs import SLGS
 from defenses.wlgs import WLGS
+from evaluation.measuring import (
+    add_options,
+    attacked_by,
+    in_batches,
+    markdown,
+    predicted,
+    random_targets,
+    right_photos,
+    share,
+)
 from evaluation.metrics import ssim
 from explain import SALIENCIES, saliency
-from photos.folder import list_folder, open_photo
 
 SHARES = (0.01, 0.017, 0.022, 0.05, 0.10)
 LAMBDAS = (1.5, 2.3, 3.5)
 METHODS = {"LGS": LGS, "SLGS": SLGS, "WLGS": WLGS}
-BATCH = 20
-
-
-def right_photos(
-    folder: Path, classifier: Classifier, size: int, limit: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Photos (N, 3, size, size) that the classifier gets right, and labels (N,); ``limit`` of them."""
-    found = [(file, label) for file, label in list_folder(folder) if label in classifier.labels]
-    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()
-    photos: list[Tensor] = []
-    labels: list[Tensor] = []
-    for start in range(0, len(order), BATCH):
-        part = [found[number] for number in order[start : start + BATCH]]
-        x = torch.cat([open_photo(file).working(size) for file, _ in part])
-        y = torch.tensor([classifier.index(label) for _, label in part])
-        right = predicted(classifier, x) == y
-        photos.append(x[right])
-        labels.append(y[right])
-        if sum(map(len, labels)) >= limit:
-            break
-    return torch.cat(photos)[:limit], torch.cat(labels)[:limit]
-
-
-def random_targets(labels: Tensor, count: int, seed: int) -> Tensor:
-    """(N,) for each of ``labels`` (N,) another of ``count`` labels."""
-    drawn = torch.randint(count - 1, labels.shape, generator=torch.Generator().manual_seed(seed))
-    return drawn + (drawn >= labels)
-
-
-def parts(*tensors: Tensor, name: str) -> Iterator[tuple[Tensor, ...]]:
-    """Batches of the tensors, with a progress bar."""
-    batches = zip(*(tensor.split(BATCH) for tensor in tensors), strict=True)
-    yield from tqdm(batches, desc=name, total=-(-len(tensors[0]) // BATCH), leave=False)
-
-
-def in_batches(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
-    """``compute`` of every batch of ``x``, joined."""
-    return torch.cat([compute(part).detach() for (part,) in parts(x, name=name)])
-
-
-@torch.no_grad()
-def predicted(classifier: Classifier, x: Tensor) -> Tensor:
-    """(N,) the likeliest labels."""
-    return torch.cat([classifier(part).argmax(1) for part in x.split(BATCH)])
-
-
-def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, name: str) -> Tensor:
-    """The attacked photos, without the way that led there."""
-    batches = parts(x, y, name=name)
-    return torch.cat(
-        [attack.run(photos, labels, classifier, frames=0).attacked for photos, labels in batches]
-    )
-
-
-def share(hits: Tensor) -> float:
-    """Share of True, as a percentage with one digit."""
-    return round(100 * hits.float().mean().item(), 1)
 
 
 def defended(classifier: Classifier, pictures: dict[str, Tensor], y: Tensor) -> list[dict[str, Any]]:
@@ -152,24 +100,12 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     }
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Rows with the same keys as a table."""
-    heads = list(rows[0])
-    lines = [heads, ["---"] * len(heads), *([str(row[head]) for head in heads] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
-    parser.add_argument("--classifier", default="builtin")
-    parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
-    parser.add_argument("--limit", type=int, default=200, help="how many photos")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
+    add_options(parser)
     given = parser.parse_args()
     classifier = load(given.classifier)
     size = given.size or classifier.working_size

@@ -1,17 +1,24 @@
 """What a classifier looks at, and a memory for it."""
 
+from explain.class_maps import COMBINATIONS, class_maps, combined, enlarged, robust_cam, top_maps
 from explain.memo import Memo, remembered, remembering
 from explain.prediction import logits
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency
 
 __all__ = [
+    "COMBINATIONS",
     "LOSSES",
     "SALIENCIES",
     "Memo",
     "chosen",
+    "class_maps",
+    "combined",
+    "enlarged",
     "formula",
     "logits",
     "remembered",
     "remembering",
+    "robust_cam",
     "saliency",
+    "top_maps",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from classifiers.base import Classifier
+from explain.class_maps import enlarged, top_maps
 from explain.memo import remembered
 from explain.prediction import logits
 
@@ -138,20 +138,8 @@ def _integrated_gradients(x: Tensor, model: Classifier, *, top_k: int, loss: str
 
 @remembered
 def _cam(x: Tensor, model: Classifier) -> Tensor:
-    """Exact by the linear head behind the pooling; Grad-CAM where the classifier has no such head."""
-    differentiable = _wants_gradient(x)
-    with torch.enable_grad():
-        photos = x if differentiable else x.detach().requires_grad_(model.head is None)
-        scores, features = model.with_features(photos)  # (B, labels), (B, K, h, w)
-        label = scores.argmax(1)
-        if model.head is not None:
-            weights = model.head.weight[label]  # (B, K)
-        else:
-            score = scores.gather(1, label[:, None]).sum()
-            weights = torch.autograd.grad(score, features, create_graph=differentiable)[0].mean((-2, -1))
-        small = torch.einsum("bk,bkhw->bhw", weights, features)[:, None].relu()
-        large = F.interpolate(small, x.shape[-2:], mode="bilinear", align_corners=False)
-    return large if differentiable else large.detach()
+    """The positive part of the predicted label's class activation map."""
+    return enlarged(top_maps(x, model, top_k=1).relu(), x.shape[-2:])
 
 
 def _slope(x: Tensor, model: Classifier, labels: Tensor | None, top_k: int, loss: str) -> Tensor:

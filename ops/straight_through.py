@@ -16,3 +16,8 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
 def positive(maps: Tensor) -> Tensor:
     """1 where ``maps`` is over 0, else 0; backwards the identity."""
     return straight_through((maps > 0).to(maps), maps)
+
+
+def clipped(photos: Tensor) -> Tensor:
+    """``photos`` clipped to [0, 1]; backwards the identity, so that black and white have a gradient too."""
+    return straight_through(photos.clamp(0, 1), photos)

@@ -24,6 +24,8 @@ class Step:
         formula: LaTeX, as in the paper; empty where there is none.
         own_scale: a ``heat`` map is drawn over [0, 1]; with ``own_scale`` over [0, its own maximum], for
             quantities without a natural unit such as a gradient.
+        arrows: (B, N, 4) whole numbers, row and column where an arrow begins and where it ends, drawn over
+            the map when zoomed in; a row of -1 is no arrow. None for a map without any.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Step:
     note: str = ""
     formula: str = ""
     own_scale: bool = False
+    arrows: Tensor | None = None
 
 
 def by_name(steps: Sequence[Step], name: str) -> Step:

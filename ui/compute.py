@@ -203,6 +203,7 @@ class Workbench:
         """What the sidebar says."""
         self._runs: Shelf[tuple[Trace, Frames]] = Shelf(8)
         self._ribbons: Shelf[Ribbon] = Shelf(32)
+        self._answers: Shelf[Any] = Shelf(32)
         self._last: Shelf[Attempt] = Shelf(6)
 
     # --- attacks -------------------------------------------------------------------------------------------
@@ -300,6 +301,18 @@ class Workbench:
             most = max(1, _RIBBON_PIXELS // (x.shape[2] * x.shape[3]))
             found = torch.cat([_in_batches(probabilities, part) for part in strengths.split(most)])
         return self._ribbons.put(key, Ribbon(lams, found.numpy()))
+
+    def once(self, key: tuple[Hashable, ...], function: Callable[[], Value]) -> Value:
+        """What ``function`` gives, alone on the device and with the memo at hand; once for each key.
+
+        Raises:
+            ValueError: the memory does not suffice.
+        """
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        with on_device(), remembering(self.memo), torch.no_grad():
+            return self._answers.put(key, function())
 
     def gazes(self, scene: Scene, story: Story, methods: tuple[str, ...], **options: Any) -> list[Gaze]:
         """Where the classifier looks on the photo that is defended, by each of ``methods``."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from defenses import DEFENSES, Defense
 from evaluation.run import Story
 from explain import chosen
+from story.param import Value
 from ui import state
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
@@ -16,8 +19,6 @@ from ui.figures import PLAIN, ribbon_figure
 from ui.parameters import on_screen, parameter_widgets
 from ui.verdict import adversary, percent, stages, verdict_html
 
-_PAPER = {"saliency": "gradient"}
-"""What the papers use where the default is ours."""
 _GAZES = ("gradient", "cam")
 _ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
 
@@ -41,13 +42,18 @@ def choices(names: tuple[str, ...]) -> None:
         )
 
 
+More = Callable[[Scene, Result | None, Story], None]
+"""What a page shows below the steps of its defense."""
+
+
 @st.fragment
-def workshop(scene: Scene, result: Result | None) -> None:
+def workshop(scene: Scene, result: Result | None, more: More | None = None) -> None:
     """The defense at work, rerun by itself when a control moves.
 
     Args:
         scene: what the sidebar says.
         result: the attack whose photo is defended; None for the clean photo.
+        more: draws what only this page has.
     """
     name = state.method("defense")
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
@@ -65,6 +71,8 @@ def workshop(scene: Scene, result: Result | None) -> None:
             story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
         _ribbon(scene, result, story)
         _gazes(scene, story)
+        if more is not None:
+            more(scene, result, story)
         state.write_link(scene)
 
 
@@ -84,22 +92,22 @@ def _defense(name: str) -> Defense:
 
 
 def _buttons(name: str) -> None:
-    known = {parameter.name for parameter in DEFENSES[name].parameters()}
+    paper = DEFENSES[name].paper
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Paper's values",
             icon=":material/menu_book:",
             on_click=_set,
-            args=(name, _PAPER),
+            args=(name, paper),
             key="papers_values",
         )
-        if known & set(_PAPER):
+        if paper:
             st.button(
                 "Defaults", icon=":material/restart_alt:", on_click=_set, args=(name, {}), key="defaults"
             )
 
 
-def _set(name: str, instead: dict[str, str]) -> None:
+def _set(name: str, instead: Mapping[str, Value]) -> None:
     for parameter in DEFENSES[name].parameters():
         value = instead.get(parameter.name, parameter.default)
         st.session_state[state.parameter_key("defense", parameter.name)] = on_screen(parameter, value)

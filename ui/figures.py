@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
-from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
+from story.render import DEFENDED, HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 
 PLAIN = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -84,6 +86,29 @@ def ribbon_figure(
     )
     figure.update_xaxes(title="λ", range=[float(ribbon.lams[0]), float(ribbon.lams[-1])])
     return _axes(figure, 300)
+
+
+def map_figure(values: NDArray[np.floating], moved: NDArray[np.floating]) -> go.Figure:
+    """The distribution of a map's values in [0, 1], over all pixels and over those that were moved."""
+    edges = np.linspace(0, 1, 21)
+    figure = go.Figure()
+    for name, part, colour, dash in (
+        ("all pixels", values, NEUTRAL, "dot"),
+        ("moved pixels", moved, DEFENDED, "solid"),
+    ):
+        counts, _ = np.histogram(part, edges)
+        figure.add_scatter(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts / max(1, len(part)),
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 3.5, "dash": dash, "shape": "hvh"},
+            hovertemplate="%{y:.0%}",
+        )
+    figure.update_xaxes(title="value of the map", range=[0, 1])
+    figure = _axes(figure, 260)
+    figure.update_yaxes(range=None, tickvals=None, rangemode="tozero")
+    return figure
 
 
 def progress_figure(probabilities: Sequence[float], total: int, label: str, is_target: bool) -> go.Figure:

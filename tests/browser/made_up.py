@@ -13,6 +13,8 @@ from story.render import to_png
 from ui.browser import Panel, panels_of
 
 SIDE = 192
+ARROWS = torch.tensor([[[90, 80, 100, 110], [-1, -1, -1, -1], [50, 50, 50, 50]]])
+"""One arrow, the absence of one, and a pixel that stays where it is."""
 SERIES = [(i / 120) ** 2 for i in range(121)]
 CAPTIONS = [f"Iteration {10 * i} of 120: golf ball {100 * SERIES[10 * i]:.0f} %" for i in range(13)]
 
@@ -91,6 +93,7 @@ def story(x: torch.Tensor, lam: float = 2.3, with_masks: bool = True) -> list[St
             "photo",
             "What the classifier sees now.",
             r"T(x) = x \odot \operatorname{clip}(1 - \lambda \cdot D \odot \hat{g}, 0, 1)",
+            arrows=ARROWS,
         ),
         Step("difference", result - x, "signed", "What the defense took away.", r"T(x) - x"),
     ]

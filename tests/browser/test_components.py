@@ -183,6 +183,23 @@ def test_zoom_is_shared_by_all_pictures(gallery):
     assert view(page) == ["1.00 0.00 0.00"] * (len(NAMES) + 2)
 
 
+def test_arrows_show_from_near_and_follow_the_zoom(gallery):
+    page = gallery()
+    step(page, "result").click()
+    arrows = page.locator(".chosen .arrows")
+    line = arrows.locator("path.over")
+    expect(line).to_have_count(1)
+    assert line.get_attribute("d").startswith("M80.5 90.5L110.5 100.5M")
+    assert line.get_attribute("d").count("L110.5 100.5") == 3  # the line, and the two strokes of its head
+    expect(arrows).to_be_hidden()
+    page.get_by_role("button", name="Zoom in").click()
+    expect(arrows).to_be_visible()
+    seen = [float(number) for number in arrows.get_attribute("viewBox").split()]
+    assert seen == pytest.approx([made_up.SIDE / 4, made_up.SIDE / 4, made_up.SIDE / 2, made_up.SIDE / 2])
+    step(page, "difference").click()
+    expect(line).to_have_count(0)
+
+
 def test_the_wheel_zooms_at_the_pointer_and_leaves_scrolling_alone(gallery):
     page = gallery()
     point_at(page, 48, 144)

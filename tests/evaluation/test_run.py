@@ -96,7 +96,7 @@ def test_a_defense_alone_works_on_the_clean_photo(x, tiny_classifier, name):
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_a_defense_works_on_the_attacked_photo(x, tiny_classifier, name):
-    defense = DEFENSES[name](lam=3.5)
+    defense = DEFENSES[name]()
     story = run_story(x, tiny_classifier, PGD, defense)
     assert torch.equal(by_name(story.steps, "photo").map, story.attacked.x)
     assert torch.equal(story.defended.x, defense(story.attacked.x, tiny_classifier))
@@ -123,14 +123,19 @@ def test_an_earlier_trace_is_not_run_again(x, tiny_classifier, passes):
 
 
 @pytest.mark.parametrize("name", DEFENSES)
-def test_moving_lambda_costs_one_pass_on_the_result(x, tiny_classifier, passes, name):
+def test_moving_a_slider_costs_one_pass_on_the_result(x, tiny_classifier, passes, name):
     memo = Memo(10_000_000)
-    much = {"threshold": 0.0} | (
-        {"erosions": 0} if name == "slgs" else {}
-    )  # so that there is a region to smooth
+    # There must be a region to smooth.
+    much = {"threshold": 0.0, "erosions": 0}
+    much = {
+        parameter.name: much[parameter.name]
+        for parameter in DEFENSES[name].parameters()
+        if parameter.name in much
+    }
+    slider = {"lam": 3.5} if name != "pixel-deflection" else {"sigma": 0.1}
     first = run_story(x, tiny_classifier, PGD, DEFENSES[name](**much), memo=memo)
     before = len(passes)
-    moved = DEFENSES[name](**much, lam=3.5)
+    moved = DEFENSES[name](**much, **slider)
     again = run_story(x, tiny_classifier, PGD, moved, memo=memo, trace=first.trace)
     assert passes[before:] == [1]
     alone = run_story(x, tiny_classifier, PGD, moved)

@@ -3,7 +3,7 @@ import pytest
 
 from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
-from ui.figures import progress_figure, ribbon_figure
+from ui.figures import map_figure, progress_figure, ribbon_figure
 
 LABELS = ("cat", "dog", "cup")
 
@@ -49,3 +49,14 @@ def test_progress_grows_over_a_fixed_axis():
 
 def test_a_label_to_be_left_has_the_clean_colour():
     assert progress_figure([0.9], 5, "cat", is_target=False).data[0].line.color == TRUE_COLOUR
+
+
+def test_the_map_figure_compares_shares_of_pixels():
+    values = np.linspace(0, 1, 2001)
+    figure = map_figure(values, values[values < 0.5])
+    assert [line.name for line in figure.data] == ["all pixels", "moved pixels"]
+    everything, moved = (np.asarray(line.y) for line in figure.data)
+    np.testing.assert_allclose(everything, 0.05, atol=0.001)
+    np.testing.assert_allclose(moved[:10], 0.1, atol=0.002)
+    assert moved[10:].max() == 0
+    assert map_figure(values, values[:0]).data[1].y.sum() == 0

@@ -20,6 +20,12 @@ const element = (tag, className, ...children) => {
   return made;
 };
 
+const svg = (tag, attributes) => {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+
 // The numbers of one map: a photo's are bytes, any other map's are levels between its extremes.
 class Values {
   constructor({ kind, values, limits }, bytes) {
@@ -111,6 +117,7 @@ class View {
     style.setProperty("--column", this.pixel?.column ?? 0);
     classList.toggle("pointed", this.pixel !== null);
     classList.toggle("zoomed", this.scale > 1);
+    classList.toggle("near", this.scale >= 2);
   }
 }
 
@@ -150,7 +157,7 @@ class StoryViewer {
   async show({ digest, key, chosen, sideBySide, panels, parts }) {
     if (digest === this.digest) return;
     this.digest = digest;
-    const sources = await this.pictures.load(panels.map((_, i) => parts[3 * i]));
+    const sources = await this.pictures.load(panels.map((_, i) => parts[4 * i]));
     if (sources === null) return;
     if (this.place === undefined) {
       this.place = `unfool.story_viewer.${key}`;
@@ -165,8 +172,9 @@ class StoryViewer {
     this.panels = panels.map((panel, i) => ({
       ...panel,
       source: sources[i],
-      legend: parts[3 * i + 1],
-      numbers: panel.values && new Values(panel, parts[3 * i + 2]),
+      legend: parts[4 * i + 1],
+      numbers: panel.values && new Values(panel, parts[4 * i + 2]),
+      arrows: new Int16Array(parts[4 * i + 3].slice().buffer),
     }));
     const size = this.panels.find((panel) => panel.values)?.values;
     this.view.width = size?.width ?? this.pictures.kept[0].naturalWidth;
@@ -319,12 +327,14 @@ class StoryViewer {
 
   buildFigure(figure) {
     const image = Object.assign(element("img", ""), { draggable: false, decoding: "sync" });
-    const pane = element("div", "pane", image, element("i", "cross"));
+    const arrows = svg("svg", { class: "arrows", preserveAspectRatio: "none", "aria-hidden": "true" });
+    const pane = element("div", "pane", image, arrows, element("i", "cross"));
     pane.tabIndex = 0;
     pane.setAttribute("role", "group");
     const parts = {
       figure,
       image,
+      arrows,
       pane,
       title: element("span", "title"),
       count: element("span", "count"),
@@ -365,8 +375,9 @@ class StoryViewer {
       step.tabIndex = i === index ? 0 : -1;
     });
     [...this.find(".told").children].forEach((about, i) => about.classList.toggle("shown", i === index));
-    for (const [{ image, pane, title }, panel] of this.shown) {
+    for (const [{ image, arrows, pane, title }, panel] of this.shown) {
       if (image.src !== panel.source) image.src = panel.source;
+      this.fillArrows(arrows, panel.arrows);
       image.alt = panel.alt;
       title.textContent = panel.name;
       pane.setAttribute(
@@ -393,12 +404,34 @@ class StoryViewer {
     this.find(".whole").disabled = scale <= 1;
     this.find(".in").disabled = scale >= view.closest;
     if (panels.length) this.sharpen();
-    for (const [{ where, value }, { numbers }] of this.shown) {
+    const seen = [view.x * view.width, view.y * view.height, view.width / scale, view.height / scale];
+    for (const [{ arrows, where, value }, { numbers }] of this.shown) {
+      arrows.setAttribute("viewBox", seen.join(" "));
       where.textContent = pixel ? `row ${pixel.row}, column ${pixel.column}` : "Point at a pixel to read its value";
       value.textContent = pixel && numbers ? numbers.words(pixel.row, pixel.column) : "";
     }
     this.markLegend(this.find(".about.shown .here"), panels[index], pixel);
     this.row.forEach(({ legend }, i) => this.markLegend(legend.querySelector(".here"), panels[i], pixel));
+  }
+
+  // A line from each pixel's source to the pixel, with a head where it ends; the style sheet shows them from near only.
+  fillArrows(drawing, lines) {
+    if (drawing.lines === lines) return;
+    drawing.lines = lines;
+    const parts = [];
+    for (let i = 0; i < lines.length; i += 4) {
+      const [y1, x1, y2, x2] = lines.subarray(i, i + 4);
+      const reach = Math.hypot(x2 - x1, y2 - y1);
+      // The head: two strokes back from the end.
+      const [ux, uy] = [(x2 - x1) / reach, (y2 - y1) / reach];
+      const head = [-1, 1].map((side) => {
+        const [x, y] = [x2 + 0.5 - 0.9 * ux + side * 0.5 * uy, y2 + 0.5 - 0.9 * uy - side * 0.5 * ux];
+        return `M${x.toFixed(2)} ${y.toFixed(2)}L${x2 + 0.5} ${y2 + 0.5}`;
+      });
+      parts.push(`M${x1 + 0.5} ${y1 + 0.5}L${x2 + 0.5} ${y2 + 0.5}${head.join("")}`);
+    }
+    const d = parts.join("");
+    drawing.replaceChildren(...(d ? ["under", "over"].map((name) => svg("path", { class: name, d })) : []));
   }
 
   // Where on the ramp the value under the cross lies.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from story import Kind, Step
 from story.render import legend, limits, render, to_png
@@ -33,6 +35,7 @@ class Panel:
         formula: LaTeX.
         values: (H, W) or (H, W, 3) numbers under the pointer, a photo's in [0, 1]; None for none.
         alt: the picture in words.
+        arrows: (N, 4), row and column where each begins and ends; drawn when zoomed in. None for none.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Panel:
     formula: str
     values: NDArray[np.float32] | None
     alt: str
+    arrows: NDArray[np.int16] | None = None
 
 
 def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
@@ -68,7 +72,14 @@ def _panel(step: Step, index: int) -> Panel:
         formula=step.formula,
         values=values if channels > 1 else values[..., 0],
         alt=alt,
+        arrows=None if step.arrows is None else _arrows(step.arrows[index]),
     )
+
+
+def _arrows(lines: Tensor) -> NDArray[np.int16]:
+    """Those that begin somewhere, and not where they end."""
+    kept = (lines[:, 0] >= 0) & (lines[:, :2] != lines[:, 2:]).any(1)
+    return lines[kept].to(torch.int16).cpu().numpy()
 
 
 def story_viewer(
@@ -109,7 +120,8 @@ def story_viewer(
                 "values": scale,
             }
         )
-        parts += [panel.png, panel.legend.tobytes(), numbers]
+        arrows = b"" if panel.arrows is None else panel.arrows.astype("<i2").tobytes()
+        parts += [panel.png, panel.legend.tobytes(), numbers, arrows]
     header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
     _mount(key=key, data=pack(header, parts))
 

@@ -1,0 +1,87 @@
+"""Class activation maps: where the evidence for a label lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from classifiers.base import Classifier
+from explain.memo import remembered
+from ops.scaling import min_max
+
+COMBINATIONS = ("geometric-mean", "halving-weights")
+
+
+def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
+    """The class activation map of each of ``labels`` (B, K), (B, K, h, w), of the size of ``model.stage``.
+
+    Exact by the one linear layer behind the pooling: Σ_c w_yc A_c, whose mean is the logit without its bias
+    (Zhou et al. 2016). Where the classifier has no such layer, Grad-CAM: the mean gradient of the logit
+    stands for w_y (Selvaraju et al. 2017). Differentiable in ``x`` where ``x`` asks for it.
+    """
+    return _maps(x, model, lambda _scores: labels)
+
+
+@remembered
+def top_maps(x: Tensor, model: Classifier, *, top_k: int) -> Tensor:
+    """The maps of the ``top_k`` labels that are predicted on ``x``, likeliest first, (B, K, h, w)."""
+    return _maps(x, model, lambda scores: scores.topk(min(top_k, scores.shape[1]), dim=1).indices)
+
+
+def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> Tensor:
+    """The maps of the labels (B, K) that ``choose`` takes from the logits; one pass through the network."""
+    differentiable = x.requires_grad and torch.is_grad_enabled()
+    with torch.enable_grad():
+        photos = x if differentiable else x.detach().requires_grad_(model.head is None)
+        scores, features = model.with_features(photos)  # (B, labels), (B, C, h, w)
+        labels = choose(scores.detach())
+        if model.head is not None:
+            weights = model.head.weight[labels]  # (B, K, C)
+        else:
+            each = scores.gather(1, labels).sum(0)  # summed over the photos, whose gradients do not mix
+            slopes = [
+                torch.autograd.grad(one, features, create_graph=differentiable, retain_graph=True)[0]
+                for one in each
+            ]
+            weights = torch.stack([slope.mean((-2, -1)) for slope in slopes], 1)
+        maps = torch.einsum("bkc,bchw->bkhw", weights, features)
+    return maps if differentiable else maps.detach()
+
+
+def combined(maps: Tensor, combination: str) -> Tensor:
+    """One map of the maps of several labels, likeliest first: (B, K, h, w) -> (B, 1, h, w) in [0, 1].
+
+    Each map is stretched to [0, 1] first. "geometric-mean" is the post's; in "halving-weights", the paper's,
+    the label of rank i = 1, 2, ... counts 1 / 2^i.
+
+    Raises:
+        ValueError: an unknown combination.
+    """
+    each = min_max(maps)
+    if combination == "geometric-mean":
+        one = each.clamp(min=torch.finfo(each.dtype).tiny).log().mean(1, keepdim=True).exp()
+    elif combination == "halving-weights":
+        weights = 0.5 ** torch.arange(1, maps.shape[1] + 1, device=maps.device, dtype=maps.dtype)
+        one = (each * weights.view(1, -1, 1, 1)).sum(1, keepdim=True)
+    else:
+        raise ValueError(f"combination is one of {', '.join(COMBINATIONS)}, not {combination!r}")
+    return min_max(one)
+
+
+def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, K, h, w) -> (B, K, *size), bilinear."""
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def robust_cam(x: Tensor, model: Classifier, *, top_k: int, combination: str) -> Tensor:
+    """Where the objects of the ``top_k`` predicted labels are, (B, 1, H, W) in [0, 1].
+
+    A single adversarial label among them spoils the map less than it spoils its own. The maps are combined in
+    the size in which the network computes them, then enlarged.
+
+    Source: Prakash et al. 2018, "Deflecting Adversarial Attacks with Pixel Deflection", and the post to it.
+    """
+    return min_max(enlarged(combined(top_maps(x, model, top_k=top_k), combination), x.shape[-2:]))

@@ -1,0 +1,15 @@
+"""Does moving a few pixels bring the label back?"""
+
+import streamlit as st
+
+from ui import attacking, defending, deflecting, shell, state
+
+scene = shell.scene()
+st.markdown(
+    "An attack is tuned to every single pixel; the object is not. Move a few pixels where the object is not, "
+    "smooth away the traces, and the classifier may see the object again. The attacker does not know of the "
+    "defense (an *oblivious* attack)."
+)
+defending.choices(("pixel-deflection",))
+result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+defending.workshop(scene, result, deflecting.more)

@@ -1,0 +1,105 @@
+"""Class activation maps against their definition, and their combination."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from classifiers.base import Classifier
+from explain import COMBINATIONS, class_maps, combined, robust_cam, top_maps
+
+
+@pytest.fixture
+def resnet():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = resnet18(num_classes=7)
+    return Classifier(
+        "resnet",
+        network,
+        [f"label {number}" for number in range(7)],
+        identity="resnet-0",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        working_size=64,
+        stage=network.layer4,
+        head=network.fc,
+    )
+
+
+@pytest.fixture(params=["tiny", "resnet"])
+def model(request, tiny_classifier, resnet):
+    return tiny_classifier if request.param == "tiny" else resnet
+
+
+def test_equal_to_the_definition(model, photos):
+    labels = torch.tensor([[0, 2, 4], [1, 0, 3], [4, 3, 2]])
+    found = class_maps(photos, model, labels)
+    scores, features = model.with_features(photos)
+    for photo in range(3):
+        for rank in range(3):
+            label = labels[photo, rank]
+            expected = sum(model.head.weight[label, c] * features[photo, c] for c in range(features.shape[1]))
+            torch.testing.assert_close(found[photo, rank], expected, rtol=0, atol=1e-5)
+            torch.testing.assert_close(
+                expected.mean() + model.head.bias[label], scores[photo, label], rtol=0, atol=1e-4
+            )
+
+
+def test_grad_cam_is_cam_over_its_pixels_where_both_exist(model, photos):
+    model = model.double()
+    x, labels = photos.double(), torch.tensor([[0, 2], [1, 0], [4, 3]])
+    exact = class_maps(x, model, labels)
+    model.head = None
+    torch.testing.assert_close(class_maps(x, model, labels) * exact[0, 0].numel(), exact)
+
+
+def test_the_top_labels_come_likeliest_first(model, photos):
+    labels = model(photos).argsort(1, descending=True)
+    torch.testing.assert_close(top_maps(photos, model, top_k=3), class_maps(photos, model, labels[:, :3]))
+    assert top_maps(photos, model, top_k=10).shape[1] == min(10, len(model.labels))
+
+
+def stretched(plane):
+    return (plane - plane.min()) / (plane.max() - plane.min())
+
+
+def test_combinations_by_their_formulas():
+    maps = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for photo, planes in enumerate(maps.numpy()):
+        each = np.stack([stretched(plane) for plane in planes])
+        geometric = stretched(np.prod(each, 0) ** (1 / 4))
+        halving = stretched(sum(plane / 2 ** (rank + 1) for rank, plane in enumerate(each)))
+        np.testing.assert_allclose(combined(maps, "geometric-mean")[photo, 0], geometric, atol=1e-12)
+        np.testing.assert_allclose(combined(maps, "halving-weights")[photo, 0], halving, atol=1e-12)
+
+
+def test_an_unknown_combination_is_refused():
+    with pytest.raises(ValueError, match="geometric-mean"):
+        combined(torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(0)), "sum")
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_the_robust_map_is_a_probability_for_each_pixel(model, photos, combination):
+    found = robust_cam(photos, model, top_k=5, combination=combination)
+    assert found.shape == (3, 1, 44, 53)
+    assert (found.amin((1, 2, 3)) == 0).all()
+    assert (found.amax((1, 2, 3)) == 1).all()
+    alone = robust_cam(photos[1:2], model, top_k=5, combination=combination)
+    torch.testing.assert_close(alone[0], found[1], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS)
+def test_it_can_be_differentiated(tiny_classifier, photos, combination):
+    x = photos.double().requires_grad_()
+    value = robust_cam(x, tiny_classifier.double(), top_k=3, combination=combination).square().sum()
+    (gradient,) = torch.autograd.grad(value, x)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
+
+
+def test_one_pass_through_the_network(tiny_classifier, photos):
+    passes = []
+    tiny_classifier.network.register_forward_hook(lambda *_: passes.append(1))
+    robust_cam(photos, tiny_classifier, top_k=5, combination="geometric-mean")
+    assert len(passes) == 1

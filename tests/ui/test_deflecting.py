@@ -1,0 +1,64 @@
+"""The page of Pixel Deflection without a browser."""
+
+import re
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parents[2]
+ROWS = ["clean", "attacked", "PD", "PD + WD", "PD + R-CAM", "PD + R-CAM + WD"]
+
+
+def page(**query) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params.update({"attack": "noise", "defense": "pixel-deflection"} | query)
+    app = app.switch_page("pages/pixel_deflection.py").run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def headings(app: AppTest) -> list[str]:
+    return [heading.value for heading in app.subheader]
+
+
+def test_the_story_and_what_is_inside_it():
+    app = page()
+    assert headings(app) == ["What the map is made of", "What the wavelets take away", "Which part helps"]
+    assert len(app.get("imgs")) == 5
+    thresholds, table = (frame.value for frame in app.dataframe)
+    assert list(thresholds["direction"][:3]) == ["horizontal", "vertical", "diagonal"]
+    assert list(table["photo"]) == ROWS
+    assert all("±" in cell for cell in table["true"][2:])
+    assert re.fullmatch(r"\d of 5", table["restored"].iloc[-1])
+
+
+def test_without_the_map():
+    app = page(**{"defense.map": "none"})
+    assert any("switched off" in text.value for text in app.markdown)
+    assert not app.get("imgs")
+
+
+def test_another_denoiser_has_no_thresholds():
+    app = page(**{"defense.denoiser": "tvm"})
+    assert "What the wavelets take away" not in headings(app)
+
+
+def test_on_the_clean_photo_there_is_no_table():
+    app = page(on="clean")
+    assert len(app.dataframe) == 1
+    assert any("Choose the attacked photo" in text.value for text in app.markdown)
+
+
+def test_more_draws_on_demand():
+    app = page()
+    app.segmented_control(key="deflection_draws").set_value(10).run()
+    assert re.fullmatch(r"\d+ of 10", app.dataframe[1].value["restored"].iloc[-1])
+
+
+def test_the_papers_values_and_back():
+    app = page()
+    app.button(key="papers_values").click().run()
+    assert app.slider(key="defense.pixel-deflection.deflections").value == 1500
+    app.button(key="defaults").click().run()
+    assert app.slider(key="defense.pixel-deflection.deflections").value == 200

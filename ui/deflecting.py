@@ -1,0 +1,159 @@
+"""What the page of Pixel Deflection shows below its steps: the map's origin, the bands, the post's table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import streamlit as st
+import torch
+
+from defenses import PixelDeflection
+from evaluation.deflection import OBJECT, Inside, look_inside, probabilities
+from evaluation.run import Story
+from story.render import render, to_png
+from ui.attacking import Result
+from ui.browser import panels_of, story_viewer
+from ui.compute import Scene, workbench
+from ui.figures import PLAIN, map_figure
+from ui.verdict import adversary, percent
+
+SEEDS = (5, 10, 20)
+"""Numbers of draws to choose from."""
+
+
+def more(scene: Scene, result: Result | None, story: Story) -> None:
+    """Everything below the steps."""
+    defense = story.defense
+    assert isinstance(defense, PixelDeflection)
+    inside = workbench().once(
+        ("inside", *_key(scene, result, defense)), lambda: look_inside(story, scene.classifier)
+    )
+    _map(inside, defense)
+    _bands(inside, defense)
+    _table(scene, result, story)
+
+
+def _key(scene: Scene, result: Result | None, defense: PixelDeflection) -> tuple[Any, ...]:
+    return scene.key, result.attempt.key if result else None, defense
+
+
+# --- the map ----------------------------------------------------------------------------------------------
+
+
+def _map(inside: Inside, defense: PixelDeflection) -> None:
+    st.subheader("What the map is made of", anchor=False)
+    if defense.map == "none":
+        st.markdown("The map is switched off: every pixel is as likely to be moved as any other.")
+        return
+    names = ", ".join(f"**{line.label}** {percent(line.probability)}" for line in inside.top)
+    st.markdown(f"The robust CAM combines the maps of what the classifier takes this photo for: {names}.")
+    with st.container(horizontal=True, gap="small"):
+        for step in inside.maps:
+            st.image(
+                to_png(render(step)),
+                width=132,
+                caption=step.name,
+                output_format="PNG",
+                alt=f"Class activation map of {step.name}",
+            )
+    chart, words = st.columns([2, 1], gap="large", vertical_alignment="center")
+    values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
+    chart.plotly_chart(
+        map_figure(values, values[moved]),
+        config=PLAIN,
+        key="map_distribution",
+        alt="Share of all pixels, and of the moved ones, over the value of the robust CAM",
+    )
+    on, total = inside.moved_on_object, int(moved.sum())
+    covered = float((values >= OBJECT).mean())
+    words.markdown(
+        f"**{total}** pixels have another's colour: **{on}** on an object, where the map is {OBJECT:g} or "
+        f"more, and **{total - on}** elsewhere. The objects cover {percent(covered)} of the photo."
+    )
+
+
+# --- wavelets ---------------------------------------------------------------------------------------------
+
+
+def _bands(inside: Inside, defense: PixelDeflection) -> None:
+    if defense.denoiser != "wavelet":
+        return
+    st.subheader("What the wavelets take away", anchor=False)
+    story_viewer(panels_of(inside.coefficients), key="coefficients", side_by_side=True)
+    with st.expander("Thresholds by band", icon=":material/table:"):
+        st.dataframe(
+            [asdict(band) for band in inside.bands],
+            hide_index=True,
+            width="stretch",
+            column_config={
+                "level": st.column_config.NumberColumn("Level", help="1 is the finest"),
+                "direction": st.column_config.TextColumn("Band"),
+                "threshold": st.column_config.NumberColumn("Threshold", format="%.4f"),
+                "before": st.column_config.NumberColumn("Not 0 before", format="percent"),
+                "after": st.column_config.NumberColumn("Not 0 after", format="percent"),
+            },
+        )
+
+
+# --- the post's table -------------------------------------------------------------------------------------
+
+
+@st.fragment
+def _table(scene: Scene, result: Result | None, story: Story) -> None:
+    st.subheader("Which part helps", anchor=False)
+    defense = story.defense
+    assert isinstance(defense, PixelDeflection)
+    if result is None or story.attacked is None:
+        st.markdown("Choose the attacked photo to see what map, deflections and denoiser each give back.")
+        return
+    attacked = story.attacked.x
+    left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
+    left.markdown(
+        "The post's table for this very photo: each part by itself, over several draws of the pixels."
+    )
+    count = int(
+        right.segmented_control(
+            "Draws", SEEDS, default=SEEDS[0], required=True, key="deflection_draws", persist_state="session"
+        )
+        or SEEDS[0]
+    )
+    seeds = [defense.seed + number for number in range(count)]
+    rows = workbench().once(
+        ("combinations", count, *_key(scene, result, defense)),
+        lambda: probabilities(story.clean.x, attacked, scene.classifier, defense, seeds),
+    )
+    against = adversary(story)
+    st.dataframe(
+        [_row(name, found, story.source, against) for name, found in rows.items()],
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "photo": st.column_config.TextColumn("Photo"),
+            "true": st.column_config.TextColumn(f"{story.labels[story.source]} (clean label)"),
+            "rival": None
+            if against is None
+            else st.column_config.TextColumn(f"{story.labels[against]} (attack)"),
+            "restored": st.column_config.TextColumn("Says the clean label"),
+        },
+    )
+    st.caption(
+        "PD: Pixel Deflection. WD: the denoiser. R-CAM: the map. ±: standard deviation over the draws."
+    )
+
+
+def _row(name: str, found: torch.Tensor, true: int, against: int | None) -> dict[str, str]:
+    """One line of the table, in words."""
+
+    def mean(label: int) -> str:
+        shares = found[:, label]
+        spread = f" ± {100 * float(shares.std()):.0f}" if len(shares) > 1 else ""
+        return f"{percent(float(shares.mean()))}{spread}"
+
+    right = int((found.argmax(1) == true).sum())
+    return {
+        "photo": name,
+        "true": mean(true),
+        "rival": "" if against is None else mean(against),
+        "restored": ("yes" if right else "no") if len(found) == 1 else f"{right} of {len(found)}",
+    }
