@@ -1,9 +1,12 @@
 """The defenses, by the name that every door uses."""
 
-from defenses.base import Defended, Defense
+from defenses.base import Decision, Defended, Defense
+from defenses.digital_watermarking import DigitalWatermarking
+from defenses.filters import FILTERS
 from defenses.lgs import LGS
 from defenses.pixel_deflection import PixelDeflection
 from defenses.slgs import SLGS
+from defenses.smoothing_vote import SmoothingVote
 from defenses.wlgs import WLGS
 
 DEFENSES: dict[str, type[Defense]] = {
@@ -11,6 +14,19 @@ DEFENSES: dict[str, type[Defense]] = {
     "slgs": SLGS,
     "wlgs": WLGS,
     "pixel-deflection": PixelDeflection,
+    "smoothing-vote": SmoothingVote,
+    **FILTERS,
+    "digital-watermarking": DigitalWatermarking,
 }
 
-__all__ = ["DEFENSES", "LGS", "SLGS", "WLGS", "Defended", "Defense", "PixelDeflection"]
+__all__ = [
+    "DEFENSES",
+    "LGS",
+    "SLGS",
+    "WLGS",
+    "Decision",
+    "Defended",
+    "Defense",
+    "PixelDeflection",
+    "SmoothingVote",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -11,6 +12,19 @@ from torch import Tensor, nn
 from classifiers.base import Classifier
 from story import Parametrised, Step, by_name
 from story.param import Value
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What a defense says of photos, where that is more than the classifier's word on its result.
+
+    Attributes:
+        labels: (B,) number of the accepted label; -1 where the photo is rejected.
+        votes: (B, V) numbers of the labels that were counted.
+    """
+
+    labels: Tensor
+    votes: Tensor
 
 
 class Defense(Parametrised, ABC):
@@ -29,6 +43,10 @@ class Defense(Parametrised, ABC):
 
         A step after ``result`` only compares it with the photo.
         """
+
+    def decision(self, steps: list[Step], model: Classifier) -> Decision | None:  # noqa: ARG002
+        """What it decides itself, seen its ``steps``; None: the classifier's word on the result counts."""
+        return None
 
     def __call__(self, x: Tensor, model: Classifier) -> Tensor:
         """The defended photos, (B, 3, H, W) in [0, 1]: the very map that the step ``result`` shows."""

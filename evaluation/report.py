@@ -74,7 +74,10 @@ def ranking(top: Sequence[Prediction]) -> list[dict[str, Any]]:
 def _seen(seen: Seen | None) -> dict[str, Any] | None:
     if seen is None:
         return None
-    return {"top": ranking(seen.top), "ssim": finite(seen.ssim), "psnr": finite(seen.psnr)}
+    told: dict[str, Any] = {"top": ranking(seen.top), "ssim": finite(seen.ssim), "psnr": finite(seen.psnr)}
+    if seen.outcome is not None:
+        told |= {"outcome": seen.outcome, "votes": list(seen.votes)}
+    return told
 
 
 def _attack(story: Story) -> dict[str, Any] | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from explain import Memo, logits, remembering
 from photos import Photo
 from story import Step, by_name
 
+_OWN_MEMO_BYTES = 64_000_000
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -28,6 +31,8 @@ class Seen:
         logits: (1, labels).
         top: the five likeliest labels.
         ssim, psnr: likeness to the clean photo, None for the clean one; psnr is infinite if nothing differs.
+        votes: labels that a defense counted before it decided; empty where the classifier's word counts.
+        rejected: whether the defense accepted no label.
     """
 
     x: Tensor
@@ -35,6 +40,15 @@ class Seen:
     top: tuple[Prediction, ...]
     ssim: float | None = None
     psnr: float | None = None
+    votes: tuple[str, ...] = ()
+    rejected: bool = False
+
+    @property
+    def outcome(self) -> Literal["accepted", "rejected"] | None:
+        """What a defense that decides decided; None where the classifier's word counts."""
+        if not self.votes:
+            return None
+        return "rejected" if self.rejected else "accepted"
 
     @property
     def label(self) -> int:
@@ -89,8 +103,13 @@ class Story:
 
     @property
     def restored(self) -> bool | None:
-        """Whether the defended picture has the clean photo's label; None without a defense."""
-        return None if self.defended is None else self.defended.label == self.source
+        """Whether the defended picture has the clean photo's label; None without a defense.
+
+        A rejected photo has none.
+        """
+        if self.defended is None:
+            return None
+        return not self.defended.rejected and self.defended.label == self.source
 
 
 @torch.no_grad()
@@ -129,7 +148,8 @@ def run_story(
     x = _working(photo, size or classifier.working_size).to(classifier.device)
     watch = _Watch(classifier.device)
     attacked = defended = success = success_8bit = wanted = None
-    with nullcontext() if memo is None else remembering(memo):
+    # Without a memory of its own a defense that votes would ask about each picture twice.
+    with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
         clean = _look(x, classifier, watch)
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
         if attack is not None:
@@ -148,6 +168,11 @@ def run_story(
             with watch.times("defense"):
                 steps = defense.steps((attacked or clean).x, classifier)
             defended = _look(by_name(steps, "result").map, classifier, watch, clean=x)
+            with watch.times("defense"):
+                decision = defense.decision(steps, classifier)
+            if decision is not None:
+                votes = tuple(classifier.labels[vote] for vote in decision.votes[0].tolist())
+                defended = replace(defended, votes=votes, rejected=int(decision.labels[0]) < 0)
     return Story(
         photo=photo if isinstance(photo, Photo) else None,
         classifier=classifier.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -71,9 +71,9 @@ def combined(maps: Tensor, combination: str) -> Tensor:
     return min_max(one)
 
 
-def enlarged(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     """(B, K, h, w) -> (B, K, *size), bilinear."""
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+    return F.interpolate(maps, list(size), mode="bilinear", align_corners=False)
 
 
 def robust_cam(x: Tensor, model: Classifier, *, top_k: int, combination: str) -> Tensor:

@@ -69,3 +69,24 @@ def wiener(x: Tensor, balance: float) -> Tensor:
         return np.stack(channels, -1)
 
     return each_photo(x, smooth)
+
+
+def inpainted(x: Tensor, hole: Tensor) -> Tensor:
+    """Photos ``x`` (B, 3, H, W), painted smoothly from the border where ``hole`` (B, 1, H, W) is not 0.
+
+    By biharmonic equations (Damelin and Hoang 2018). A photo that is all hole becomes grey. Backwards the
+    identity outside the hole, and nothing inside.
+    """
+    pictures = x.detach().cpu().double().permute(0, 2, 3, 1).numpy()
+    masks = (hole > 0).cpu().numpy()[:, 0]
+    filled = np.stack([_filled(*pair) for pair in zip(pictures, masks, strict=True)])
+    painted = torch.from_numpy(filled).permute(0, 3, 1, 2).to(x).clamp(0, 1)
+    return torch.where(hole > 0, painted, x)
+
+
+def _filled(picture: Picture, mask: NDArray[np.bool_]) -> Picture:
+    if mask.all():
+        return np.full_like(picture, 0.5)
+    if not mask.any():
+        return picture
+    return restoration.inpaint_biharmonic(picture, mask, channel_axis=-1)

@@ -175,7 +175,7 @@ def _shrink(planes: Tensor, sigma: Tensor | None, wavelet: str, mode: str, level
             shrunk = torch.where(size < threshold, 0, level)
         after.append(shrunk)
         thresholds.append(threshold.expand(*level.shape[:3], 1, 1)[..., 0, 0])
-    result = recompose(rest, after, wavelet)[..., :height, :width]
+    result = recompose(rest, tuple(after), wavelet)[..., :height, :width]
     return Shrinkage(result, before, tuple(after), torch.stack(thresholds, 2), rest)
 
 

@@ -303,6 +303,8 @@ def _summary(story: Story) -> str:
 
 
 def _first(picture: Seen) -> str:
+    if picture.rejected:
+        return f"rejected ({', '.join(picture.votes)})"
     return f"{picture.top[0].label} {picture.top[0].probability:.1%}"
 
 
@@ -319,7 +321,9 @@ def _verdict(story: Story) -> str:
             words.append(
                 "also after rounding to 8 bits" if story.success_8bit else "not after rounding to 8 bits"
             )
-    if story.attacked is not None and story.attacked.label != story.source and story.defended is not None:
+    if story.defended is not None and story.defended.rejected:
+        words.append("rejected")
+    elif story.attacked is not None and story.attacked.label != story.source and story.defended is not None:
         words.append("restored" if story.restored else "not restored")
     elif story.defended is not None:
         words.append("label kept" if story.restored else "label lost")

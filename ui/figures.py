@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from evaluation.voting import Level
 from story.render import DEFENDED, HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 
@@ -109,6 +110,28 @@ def map_figure(values: NDArray[np.floating], moved: NDArray[np.floating]) -> go.
     figure = _axes(figure, 260)
     figure.update_yaxes(range=None, tickvals=None, rangemode="tozero")
     return figure
+
+
+def votes_figure(rows: Sequence[Level]) -> go.Figure:
+    """Shares of the draws over the noise: right, wrong, rejected, and right without a vote."""
+    sigmas = [row.sigma for row in rows]
+    figure = go.Figure()
+    for name, shares, colour, dash in (
+        ("accepted, clean label", [row.right for row in rows], TRUE_COLOUR, "solid"),
+        ("accepted, another", [row.wrong for row in rows], TARGET_COLOUR, "dash"),
+        ("rejected", [row.rejected for row in rows], NEUTRAL, "dot"),
+        ("clean label without the vote", [row.alone for row in rows], HIGHLIGHT, "dashdot"),
+    ):
+        figure.add_scatter(
+            x=sigmas,
+            y=shares,
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 3.5, "dash": dash},
+            hovertemplate="%{y:.0%}",
+        )
+    figure.update_xaxes(title="σ of the noise, of white")
+    return _axes(figure, 320)
 
 
 def progress_figure(probabilities: Sequence[float], total: int, label: str, is_target: bool) -> go.Figure:

@@ -10,7 +10,7 @@ from classifiers import Prediction
 from evaluation.run import Seen, Story
 from story.render import ATTACKED, CLEAN, DEFENDED, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 
-_RIGHT, _WRONG, _INFO, _ARROW = "check_circle", "cancel", "info", "arrow_forward"
+_RIGHT, _WRONG, _UNDECIDED, _ARROW = "check_circle", "cancel", "do_not_disturb_on", "arrow_forward"
 
 
 @dataclass(frozen=True)
@@ -20,18 +20,18 @@ class Stage:
     Attributes:
         title: which one.
         label: what the classifier says.
-        probability: how sure it is.
+        probability: how sure it is; None where no label is accepted.
         colour: of the stage.
         outcome: what became of the label, in a word or two; empty where nothing has happened yet.
-        good: whether that is what the visitor hopes for.
+        good: whether that is what the visitor hopes for; None where nothing was decided.
     """
 
     title: str
     label: str
-    probability: float
+    probability: float | None
     colour: str
     outcome: str = ""
-    good: bool = True
+    good: bool | None = True
 
 
 def percent(share: float) -> str:
@@ -65,13 +65,20 @@ def stages(story: Story) -> list[Stage]:
         outcome = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
         found.append(Stage("Attacked", label, probability, ATTACKED, outcome, label == true))
     if story.defended is not None:
-        label, probability = _first(story.defended)
-        if story.attacked is None or story.attacked.label == story.source:
-            outcome = "kept" if story.restored else "lost"
-        else:
-            outcome = "restored" if story.restored else "not restored"
-        found.append(Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored)))
+        found.append(_defended(story, story.defended))
     return found
+
+
+def _defended(story: Story, defended: Seen) -> Stage:
+    if defended.rejected:
+        said = " · ".join(defended.votes)
+        return Stage("Defended", said, None, DEFENDED, "rejected", good=None)
+    label, probability = _first(defended)
+    if story.attacked is None or story.attacked.label == story.source:
+        outcome = "kept" if story.restored else "lost"
+    else:
+        outcome = "restored" if story.restored else "not restored"
+    return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored))
 
 
 def _first(seen: Seen) -> tuple[str, float]:
@@ -87,23 +94,45 @@ def verdict_html(line: Sequence[Stage]) -> str:
 
 def _card(stage: Stage) -> str:
     outcome = _outcome(stage.outcome, stage.good) if stage.outcome else ""
+    sure = (
+        ""
+        if stage.probability is None
+        else f' <span class="unfool-number">{percent(stage.probability)}</span>'
+    )
     return (
         f'<div class="unfool-stage" style="--meaning:{stage.colour}"><div class="unfool-stage-head">'
         f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{outcome}</div>'
         f'<div class="unfool-stage-label">{html.escape(stage.label)}'
-        f' <span class="unfool-number">{percent(stage.probability)}</span></div></div>'
+        f"{sure}</div></div>"
     )
 
 
-def _outcome(text: str, good: bool) -> str:
-    kind = "good" if good else "bad"
-    icon = _icon(_RIGHT if good else _WRONG)
+def _outcome(text: str, good: bool | None) -> str:
+    kind = {True: "good", False: "bad", None: "open"}[good]
+    icon = _icon({True: _RIGHT, False: _WRONG, None: _UNDECIDED}[good])
     return f'<span class="unfool-outcome unfool-{kind}">{icon}{html.escape(text)}</span>'
 
 
 def _icon(name: str) -> str:
     # Drawn by the style sheet, so that the icon's name is in no text that is read or copied.
     return f'<span class="unfool-icon" aria-hidden="true" data-icon="{name}"></span>'
+
+
+def tally_html(story: Story) -> str:
+    """Who voted for what, and what came of it; empty for a defense that does not vote."""
+    defended = story.defended
+    if defended is None or defended.outcome is None:
+        return ""
+    voters = [step.name for step in story.steps][: len(defended.votes)]
+    rows = "".join(
+        f"<li><span>{html.escape(voter)}</span> <strong>{html.escape(vote)}</strong></li>"
+        for voter, vote in zip(voters, defended.votes, strict=True)
+    )
+    if defended.rejected:
+        came = _outcome("rejected: no label has enough votes", good=None)
+    else:
+        came = _outcome(f"accepted: {defended.top[0].label}", good=bool(story.restored))
+    return f'<ol class="unfool-tally">{rows}</ol><p>{came}</p>'
 
 
 def badge_html(story: Story) -> str:

@@ -19,13 +19,13 @@ def page(**query) -> AppTest:
 
 
 def headings(app: AppTest) -> list[str]:
-    return [heading.value for heading in app.subheader]
+    return [heading.value for heading in app.main.subheader]
 
 
 def test_the_story_and_what_is_inside_it():
     app = page()
     assert headings(app) == ["What the map is made of", "What the wavelets take away", "Which part helps"]
-    assert len(app.get("imgs")) == 5
+    assert len(app.main.get("image")) == 5
     thresholds, table = (frame.value for frame in app.dataframe)
     assert list(thresholds["direction"][:3]) == ["horizontal", "vertical", "diagonal"]
     assert list(table["photo"]) == ROWS
@@ -36,7 +36,7 @@ def test_the_story_and_what_is_inside_it():
 def test_without_the_map():
     app = page(**{"defense.map": "none"})
     assert any("switched off" in text.value for text in app.markdown)
-    assert not app.get("imgs")
+    assert not app.main.get("image")
 
 
 def test_another_denoiser_has_no_thresholds():

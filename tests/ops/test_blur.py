@@ -1,0 +1,66 @@
+"""Blur and median against SciPy's."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torchvision.transforms.functional import gaussian_blur as torchvisions
+
+from ops.blur import gaussian_blur, gaussian_kernel, median
+
+SIZES = [(17, 23), (5, 4), (1, 7), (2, 2), (1, 1)]
+
+
+def noise(*size):
+    return torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("side, sigma", [(3, 0.7), (5, 1.0), (7, 1.0), (15, 4.0)])
+def test_blur_equals_torchvisions(side, sigma):
+    x = noise(17, 23)
+    torch.testing.assert_close(gaussian_blur(x, side, sigma), torchvisions(x, [side, side], [sigma, sigma]))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("side", [5, 9])
+def test_blur_equals_scipys_on_small_photos_too(size, side):
+    x = noise(*size)
+    kernel = gaussian_kernel(side, 1.5).numpy()
+    expected = ndimage.correlate1d(x.numpy(), kernel, axis=-2, mode="mirror")
+    expected = ndimage.correlate1d(expected, kernel, axis=-1, mode="mirror")
+    np.testing.assert_allclose(gaussian_blur(x, side, 1.5), expected, atol=1e-12)
+
+
+def test_the_posts_kernel():
+    kernel = gaussian_kernel(5, 1.0)
+    square = kernel[:, None] * kernel
+    posts = np.array(
+        [[1, 4, 7, 4, 1], [4, 16, 26, 16, 4], [7, 26, 41, 26, 7], [4, 16, 26, 16, 4], [1, 4, 7, 4, 1]]
+    )
+    np.testing.assert_allclose(square, posts / 273, atol=0.015)
+    assert square.sum() == pytest.approx(1)
+
+
+def test_no_deviation_is_no_blur():
+    x = noise(6, 7)
+    assert torch.equal(gaussian_blur(x, 5, 0.0), x)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("side", [3, 5])
+def test_median_equals_scipys(size, side):
+    x = noise(*size)
+    expected = ndimage.median_filter(x.numpy(), size=(1, 1, side, side), mode="mirror")
+    np.testing.assert_array_equal(median(x, side), expected)
+
+
+@pytest.mark.parametrize("function", [lambda x: gaussian_blur(x, 5, 1.0), lambda x: median(x, 3)])
+def test_the_gradient_is_exact(function):
+    assert torch.autograd.gradcheck(function, noise(4, 5).requires_grad_())
+
+
+def test_an_even_side_is_refused():
+    with pytest.raises(ValueError, match="odd number of pixels, not 4"):
+        gaussian_blur(noise(9, 9), 4, 1.0)
+    with pytest.raises(ValueError, match="odd number of pixels, not 4"):
+        median(noise(9, 9), 4)

@@ -1,0 +1,71 @@
+"""What the page of the smoothing vote shows below its steps: the tally, the kernel, and votes under noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from defenses import SmoothingVote
+from evaluation.run import Story
+from evaluation.voting import under_noise
+from ops.blur import gaussian_kernel
+from ui.attacking import Result
+from ui.compute import Scene, workbench
+from ui.figures import PLAIN, votes_figure
+from ui.verdict import tally_html
+
+DRAWS = (5, 10, 20)
+"""Numbers of draws of the noise to choose from."""
+
+
+def more(scene: Scene, _result: Result | None, story: Story) -> None:
+    """Everything below the steps."""
+    defense = story.defense
+    assert isinstance(defense, SmoothingVote)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("The vote", anchor=False)
+        st.html(tally_html(story))
+    with right:
+        st.subheader("The kernel", anchor=False)
+        _kernel(defense)
+    _noise(scene, defense, story)
+
+
+def _kernel(defense: SmoothingVote) -> None:
+    weights = gaussian_kernel(defense.kernel, defense.sigma)
+    square = (weights[:, None] * weights).numpy()
+    st.dataframe(
+        [{str(number): value for number, value in enumerate(row)} for row in square.tolist()],
+        hide_index=True,
+        width="content",
+        column_config={
+            str(number): st.column_config.NumberColumn("", format="%.3f") for number in range(len(weights))
+        },
+    )
+    st.caption("Each pixel becomes the sum of its neighbours, weighed so.")
+
+
+@st.fragment
+def _noise(scene: Scene, defense: SmoothingVote, story: Story) -> None:
+    st.subheader("The vote under noise", anchor=False)
+    left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
+    left.markdown(
+        "The post's experiment on this very photo: noise is added to the clean photo, drawn anew each time. "
+        "How often is the clean label accepted, how often another, and how often is the photo rejected?"
+    )
+    count = int(
+        right.segmented_control(
+            "Draws", DRAWS, default=DRAWS[0], required=True, key="vote_draws", persist_state="session"
+        )
+        or DRAWS[0]
+    )
+    key: tuple[Any, ...] = ("noise", scene.key, defense, count)
+    rows = workbench().once(key, lambda: under_noise(story.clean.x, scene.classifier, defense, draws=count))
+    st.plotly_chart(
+        votes_figure(rows),
+        config=PLAIN,
+        key="votes_under_noise",
+        alt="Share of draws accepted with the clean label, with another, and rejected, over the noise",
+    )
