@@ -7,6 +7,9 @@ PAGES = [
     st.Page("pages/gradient_smoothing.py", title="Gradient smoothing", icon=":material/blur_on:"),
     st.Page("pages/pixel_deflection.py", title="Pixel deflection", icon=":material/scatter_plot:"),
     st.Page("pages/smoothing_vote.py", title="Smoothing vote", icon=":material/how_to_vote:"),
+    st.Page("pages/classic_filters.py", title="Classic filters", icon=":material/blur_linear:"),
+    st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+    st.Page("pages/sweep.py", title="Sweep", icon=":material/show_chart:"),
 ]
 
 # First, or the browser looks for the page's own icon on the internet.

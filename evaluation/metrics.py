@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -30,6 +31,32 @@ def ssim(x: Tensor, other: Tensor) -> float:
         first, second, channel_axis=0, data_range=1, win_size=window, use_sample_covariance=window > 1
     )
     return float(similarity)
+
+
+def structural_difference(x: Tensor, other: Tensor) -> Tensor:
+    """Where two photos (1, 3, H, W) in [0, 1] differ in structure, (1, 1, H, W) in [0, 1].
+
+    1 less the local structural similarity, the mean over the channels; 0 where the photos are the same.
+
+    Source: You-Wei and Sheng-De 2022, figure 6.
+
+    Raises:
+        ValueError: photos of different shapes.
+    """
+    first, second = _pixels(x, other)
+    side = min(WINDOW, *first.shape[1:])
+    window = side if side % 2 else side - 1
+    found: Any = structural_similarity(
+        first,
+        second,
+        channel_axis=0,
+        data_range=1,
+        win_size=window,
+        use_sample_covariance=window > 1,
+        full=True,
+    )
+    differs = 1 - found[1].mean(0)
+    return torch.from_numpy(differs).clamp(0, 1).to(x)[None, None]
 
 
 def psnr(x: Tensor, other: Tensor) -> float:

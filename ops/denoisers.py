@@ -23,11 +23,18 @@ Picture = NDArray[np.float64]
 def each_photo(x: Tensor, function: Callable[[Picture], Picture]) -> Tensor:
     """``function`` of every photo of ``x`` (B, 3, H, W); straight-through."""
     height, width = x.shape[-2:]
-    # Some of them need a neighbourhood, or take a side of one pixel for a missing axis.
-    missing = ((0, 0), (0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
-    pictures = np.pad(x.detach().cpu().double().permute(0, 2, 3, 1).numpy(), missing, mode="symmetric")
-    results = np.stack([function(picture)[:height, :width] for picture in pictures])
+    results = np.stack([function(picture)[:height, :width] for picture in _pictures(x)])
     return straight_through(torch.from_numpy(results).permute(0, 3, 1, 2).to(x), x)
+
+
+def _pictures(x: Tensor) -> NDArray[np.float64]:
+    """(B, C, H, W) as (B, H, W, C), mirrored up to ``SMALLEST`` below and to the right.
+
+    Some functions need a neighbourhood, or take a side of one pixel for a missing axis.
+    """
+    height, width = x.shape[-2:]
+    missing = ((0, 0), (0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
+    return np.pad(x.detach().cpu().double().permute(0, 2, 3, 1).numpy(), missing, mode="symmetric")
 
 
 def total_variation(x: Tensor, weight: float) -> Tensor:
@@ -77,9 +84,10 @@ def inpainted(x: Tensor, hole: Tensor) -> Tensor:
     By biharmonic equations (Damelin and Hoang 2018). A photo that is all hole becomes grey. Backwards the
     identity outside the hole, and nothing inside.
     """
-    pictures = x.detach().cpu().double().permute(0, 2, 3, 1).numpy()
-    masks = (hole > 0).cpu().numpy()[:, 0]
-    filled = np.stack([_filled(*pair) for pair in zip(pictures, masks, strict=True)])
+    height, width = x.shape[-2:]
+    masks = _pictures(hole)[..., 0] > 0
+    pairs = zip(_pictures(x), masks, strict=True)
+    filled = np.stack([_filled(*pair)[:height, :width] for pair in pairs])
     painted = torch.from_numpy(filled).permute(0, 3, 1, 2).to(x).clamp(0, 1)
     return torch.where(hole > 0, painted, x)
 

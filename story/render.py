@@ -29,6 +29,8 @@ TRUE_COLOUR = CLEAN
 TARGET_COLOUR = ATTACKED
 HIGHLIGHT = "#CC79A7"
 NEUTRAL = "#696969"
+SERIES = (CLEAN, ATTACKED, DEFENDED, HIGHLIGHT, NEUTRAL)
+"""Of lines that stand for methods, in order; lines beyond these differ by their dashes."""
 
 
 def _ramp(stops: Iterable[Sequence[Any]]) -> Picture:

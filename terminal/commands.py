@@ -1,32 +1,32 @@
-"""The commands: classify, attack, defend."""
+"""The commands: classify, attack, defend, compare, sweep; the last two live in ``terminal.comparing``."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
-from attacks import ATTACKS, Attack, Report
-from classifiers import BUILTIN, Classifier, load, own
-from defenses import DEFENSES, Defense
+from attacks import ATTACKS, Report
+from classifiers import BUILTIN
+from defenses import DEFENSES
 from evaluation.report import photo_facts, ranking, save_story
 from evaluation.run import Seen, Story, run_story
 from explain import logits
-from photos import MAX_BYTES, Photo, PhotoError, gallery, gallery_photo, read_photo
 from photos.read import LARGEST_SIZE, SMALLEST_SIZE
-from story import Parameter, Parametrised
-from story.export import is_output
 from terminal.bar import Bar
-from terminal.flags import Registries, Registry, add_flags, explain_flags, given_flags, texts_for
+from terminal.comparing import tell_comparison, tell_sweep
+from terminal.flags import Registries, add_flags, explain_flags
+from terminal.inputs import checked_folder, chosen_methods, loaded, opened
 
 ATTACK: Registries = {"attack": ATTACKS}
 DEFEND: Registries = {"defense": DEFENSES, "attack": ATTACKS}
+COMPARE: Registries = {**{name: {name: cls} for name, cls in DEFENSES.items()}, "attack": ATTACKS}
+"""Every defense in a role of its own, so that each can have its parameters."""
 BATCH = 16
 OPTIONS = (
     "attack",
@@ -43,12 +43,13 @@ OPTIONS = (
 )
 """The commands' own options; a parameter of one of these names has only its longer flag."""
 _PHOTO = "a file, or the name of a gallery photo"
-_SEED = Parameter("seed", 0, "fixes the random label", low=0, high=2**31 - 1)
 _FLAGS = """\
 Every parameter below is a flag of the method that it stands under. Numbers are in the unit shown; a fraction
 such as 8/255 is of the full range. A parameter that the chosen attack and defense share by name is written
 --attack.NAME or --defense.NAME, which is always allowed. Without --target an attack that wants a label gets a
 random one, fixed by --seed."""
+_MANY = """
+With several defenses a parameter that more than one of them has is written with its defense: --lgs.lam."""
 
 
 class _Parser(ArgumentParser):
@@ -89,14 +90,21 @@ def _parser() -> ArgumentParser:
     _add_story_options(commands.add_parser("attack", help=what, **_long(what, ATTACK)), ATTACK)
     what = "smooth an attack away, map by map"
     _add_story_options(commands.add_parser("defend", help=what, **_long(what, DEFEND)), DEFEND)
+    what = "set all defenses side by side on one photo"
+    one = commands.add_parser("compare", help=what, **_long(what, COMPARE, _MANY))
+    _add_comparison_options(one, tell_comparison)
+    what = "move one parameter of a defense over its range"
+    one = commands.add_parser("sweep", help=what, **_long(what, COMPARE, _MANY))
+    one.add_argument("--over", metavar="PARAMETER", required=True, help="the parameter, without dashes")
+    _add_comparison_options(one, tell_sweep)
     return parser
 
 
-def _long(what: str, registries: Registries) -> dict[str, Any]:
+def _long(what: str, registries: Registries, more: str = "") -> dict[str, Any]:
     """How a command with the flags of ``registries`` explains itself."""
     return {
         "description": what,
-        "epilog": f"{_FLAGS}\n\n{explain_flags(registries)}",
+        "epilog": f"{_FLAGS}{more}\n\n{explain_flags(registries)}",
         "formatter_class": RawDescriptionHelpFormatter,
         "allow_abbrev": False,
     }
@@ -117,6 +125,23 @@ def _add_story_options(parser: ArgumentParser, registries: Registries) -> None:
     _add_shared_options(parser)
     add_flags(parser, registries, OPTIONS)
     parser.set_defaults(command=_tell, **dict.fromkeys(("attack", "defense")))
+
+
+def _add_comparison_options(parser: ArgumentParser, command: Callable[[Namespace], None]) -> None:
+    """The options of a command that sets defenses side by side."""
+    parser.add_argument("photo", metavar="PHOTO", help=_PHOTO)
+    parser.add_argument(
+        "--defense",
+        metavar="NAME",
+        action="append",
+        help=f"may be given several times (all by default): {', '.join(DEFENSES)}",
+    )
+    parser.add_argument("--attack", metavar="NAME", help=f"attack the photo first: {', '.join(ATTACKS)}")
+    parser.add_argument("--target", metavar="LABEL", help="label that the attack shall reach")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the table")
+    _add_shared_options(parser)
+    add_flags(parser, {**COMPARE, "defense": DEFENSES}, (*OPTIONS, "over"))
+    parser.set_defaults(command=command)
 
 
 def _add_shared_options(parser: ArgumentParser) -> None:
@@ -142,11 +167,11 @@ def _add_shared_options(parser: ArgumentParser) -> None:
 
 
 def _classify(chosen: Namespace) -> None:
-    classifier = _load(chosen)
+    classifier = loaded(chosen)
     size = classifier.working_size if chosen.size is None else chosen.size
     facts, pictures = [], []
     for text in chosen.photos:
-        photo = _open(text)
+        photo = opened(text)
         facts.append(photo_facts(photo, size))
         pictures.append(photo.working(size))
     lines = []
@@ -170,10 +195,10 @@ def _classify(chosen: Namespace) -> None:
 
 def _tell(chosen: Namespace) -> None:
     """Both attack and defend: one story, written and summed up."""
-    attack, defense, seed = _methods(chosen)
-    out = _checked_folder(chosen.out, chosen.photo)
-    photo = _open(chosen.photo)
-    classifier = _load(chosen)
+    attack, defense, seed = chosen_methods(chosen)
+    out = checked_folder(chosen.out, chosen.photo)
+    photo = opened(chosen.photo)
+    classifier = loaded(chosen)
     watched = "target label" if attack and attack.aim == "targeted" else "label to leave"
     with Bar(f"attack {chosen.attack}", quiet=chosen.quiet) as bar:
 
@@ -196,98 +221,6 @@ def _tell(chosen: Namespace) -> None:
     else:
         print(_summary(story))
         print(f"Written to {out}: story.json, {len(story.steps)} pictures, their arrays.")
-
-
-def _methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, int | None]:
-    """The methods with their parameters; the seed of the random label where it is not the attack's own."""
-    methods: dict[str, type[Parametrised]] = {}
-    if chosen.attack is not None:
-        methods["attack"] = _named("attack", chosen.attack, ATTACKS)
-    if chosen.defense is not None:
-        methods["defense"] = _named("defense", chosen.defense, DEFENSES)
-    given = given_flags(chosen)
-    seed = _take_seed(given, methods)
-    texts = texts_for(given, methods)
-    attack = defense = None
-    if chosen.attack is not None:
-        attacking = ATTACKS[chosen.attack]
-        if chosen.target is not None and attacking.targeted == "either":
-            texts["attack"].setdefault("goal", "targeted")
-        attack = attacking(**attacking.parsed(texts["attack"]))
-    elif chosen.target is not None:
-        raise ValueError("--target is the attack's: give --attack too")
-    if chosen.defense is not None:
-        defending = DEFENSES[chosen.defense]
-        defense = defending(**defending.parsed(texts["defense"]))
-    return attack, defense, seed
-
-
-def _named(role: str, name: str, registry: Registry) -> type[Parametrised]:
-    if name not in registry:
-        raise ValueError(f"there is no {role} {name!r}, only {', '.join(registry)}")
-    return registry[name]
-
-
-def _take_seed(given: dict[str, str], methods: Mapping[str, type[Parametrised]]) -> int | None:
-    """Takes ``--seed`` out of ``given`` where it can only be that of the random label."""
-    seeded = {role for role, method in methods.items() if any(p.name == "seed" for p in method.parameters())}
-    if "attack" not in methods or "attack" in seeded:
-        return None
-    flags = ["attack.seed"] if "defense" in seeded else ["attack.seed", "seed"]
-    texts = [given.pop(flag) for flag in flags if flag in given]
-    return int(_SEED.parse(texts[0])) if texts else None
-
-
-def _checked_folder(text: str, photo: str) -> Path:
-    """The folder to write into; nothing is made yet.
-
-    Raises:
-        ValueError: it cannot be one, or writing there could write over the photo.
-    """
-    if not text:
-        raise ValueError("--out is the name of a folder, not nothing")
-    folder = Path(text)
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not nearest.is_dir():
-        raise ValueError(f"{nearest} is a file, so {text} cannot be the folder to write into")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"{text} cannot be written: no permission in {nearest}")
-    file = Path(photo)
-    if is_output(file.name) and file.exists() and file.absolute().parent.resolve() == folder.resolve():
-        raise ValueError(f"{photo} could be written over: choose another folder with --out")
-    return folder
-
-
-def _open(text: str) -> Photo:
-    """The photo in the file ``text``, or the gallery's of that name."""
-    path = Path(text)
-    if not path.exists():
-        try:
-            return gallery_photo(text)
-        except PhotoError:
-            names = ", ".join(gallery())
-            raise ValueError(f"there is no file {text}, nor a gallery photo of that name ({names})") from None
-    if path.is_dir():
-        raise ValueError(f"{text} is a folder, not a photo")
-    if path.stat().st_size > MAX_BYTES:
-        raise ValueError(
-            f"{text} has {path.stat().st_size / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} can be read"
-        )
-    with path.open("rb") as file:
-        return read_photo(file.read(MAX_BYTES + 1), text)  # a pipe tells no size beforehand
-
-
-def _load(chosen: Namespace) -> Classifier:
-    if (chosen.weights is None) != (chosen.labels is None):
-        raise ValueError("a classifier of your own needs both --weights and --labels")
-    if chosen.weights is not None:
-        return own(chosen.classifier, chosen.weights, chosen.labels, device=chosen.device)
-    with Bar(f"downloading {chosen.classifier}", quiet=chosen.quiet) as bar:
-        return load(
-            chosen.classifier,
-            device=chosen.device,
-            progress=lambda done, total: bar.show(done // 1_000_000, total // 1_000_000, "MB"),
-        )
 
 
 def _summary(story: Story) -> str:

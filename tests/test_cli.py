@@ -22,6 +22,7 @@ from attacks import ATTACKS, eight_bit
 from classifiers import load
 from cli import main
 from defenses import DEFENSES
+from defenses.filters import FILTERS
 from photos import gallery, gallery_photo, read_photo
 from story.render import render
 from story.step import Step
@@ -36,6 +37,11 @@ STEPS = {
     "selected region, smoothing weight, result, difference",
     "wlgs": "photo, local gradient, kept windows, saliency, saliency weight, "
     "smoothing weight, result, difference",
+    "pixel-deflection": "photo, robust cam, deflected, moved, wavelet bands, result, difference",
+    "smoothing-vote": "photo, blurred once, blurred twice, result, difference",
+    **dict.fromkeys(FILTERS, "photo, result, difference"),
+    "digital-watermarking": "photo, saliency, binary mask, after erosion, after dilation, hole, "
+    "result, difference",
 }
 
 
@@ -172,11 +178,14 @@ def test_attack_writes_its_story(cli, cat, out, name):
 @pytest.mark.parametrize("name", DEFENSES)
 def test_defend_writes_its_story(cli, cat, out, name):
     attack = ["--attack", "fgsm", "--eps", "16"]
-    cli("defend", cat, "--defense", name, "--lam", "3.5", *attack, *SMALL, "--out", out)
+    first = DEFENSES[name].parameters()[0]
+    value = first.choices[-1] if first.choices else first.type((first.low + first.high) / 2)
+    given = [f"--{first.name}", first.show(value)]
+    cli("defend", cat, "--defense", name, *given, *attack, *SMALL, "--out", out)
     report = told(out)
     assert [step["name"] for step in report["steps"]] == STEPS[name].split(", ")
     assert report["defense"]["name"] == name
-    assert report["defense"]["parameters"] == DEFENSES[name](lam=3.5).values()
+    assert report["defense"]["parameters"] == DEFENSES[name](**{first.name: value}).values()
     assert report["attack"]["parameters"]["eps"] == 16 / 255
     assert len(report["defended"]["top"]) == 5
     assert report["defended"]["ssim"] <= 1
@@ -515,3 +524,71 @@ def test_a_closed_or_full_output():
             _, errors = process.communicate(timeout=120)
         assert process.returncode == 2
         assert errors == "cli.py: No space left on device\n"
+
+
+# the vote
+
+
+def test_a_vote_is_told(cli, cat, out):
+    text = cli("defend", cat, "--defense", "smoothing-vote", *SMALL, "--out", out).out
+    defended = told(out)["defended"]
+    assert len(defended["votes"]) == 3
+    most = max(defended["votes"].count(vote) for vote in defended["votes"])
+    assert defended["outcome"] == ("accepted" if most > 1 else "rejected")
+    assert ("rejected" in text) == (most == 1)
+    assert "outcome" not in told(out)["clean"]
+
+
+# side by side
+
+
+def test_compare_has_a_cell_for_every_defense_and_picture(cli, cat, out):
+    cli("compare", cat, "--attack", "fgsm", "--eps", "16", "--lgs.lam", "3.5", *SMALL, "--out", out)
+    report = json.loads((out / "compare.json").read_text(encoding="utf-8"))
+    cells = report["cells"]
+    assert [(cell["defense"], cell["on"]) for cell in cells] == [
+        (name, on) for name in ("none", *DEFENSES) for on in ("clean", "attacked")
+    ]
+    assert {cell["outcome"] for cell in cells} <= {"right", "wrong", "rejected"}
+    assert next(cell for cell in cells if cell["defense"] == "lgs")["parameters"]["lam"] == 3.5
+    assert report["attack"]["parameters"]["eps"] == 16 / 255
+    for cell in cells:
+        assert Image.open(out / cell["file"]).size == (64, 64)
+    lines = (out / "compare.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(cells) + 2
+    assert all(line.count("|") == lines[0].count("|") for line in lines)
+
+
+def test_compare_can_be_narrowed(cli, cat, out):
+    text = cli("compare", cat, "--defense", "jpeg", "--defense", "lgs", *SMALL, "--out", out).out
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:]] == ["none", "jpeg", "lgs"]
+
+
+def test_sweep_has_a_point_for_every_value(cli, cat, out):
+    arguments = ["--defense", "slgs", "--defense", "lgs", "--over", "lam", "--attack", "fgsm"]
+    cli("sweep", cat, *arguments, *SMALL, "--out", out)
+    points = json.loads((out / "sweep.json").read_text(encoding="utf-8"))["points"]
+    assert [point["defense"] for point in points] == ["slgs"] * 26 + ["lgs"] * 26
+    assert [float(point["value"]) for point in points[:26]] == pytest.approx([0.2 * n for n in range(26)])
+    assert all(0 <= point["clean_label"] <= 1 and point["ssim"] <= 1 for point in points)
+    with (out / "sweep.csv").open(encoding="utf-8") as file:
+        assert len(file.read().splitlines()) == 53
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("sweep chelsea --defense lgs --over lambda --out o", "has no parameter lambda, only lam"),
+        ("sweep chelsea --defense lgs --out o", "--over"),
+        ("compare chelsea --defense prayer --out o", "there is no defense 'prayer', only lgs"),
+        ("compare chelsea --lam 3 --out o", "write --lgs.lam or --slgs.lam"),
+        ("compare chelsea --target cat --out o", "give --attack too"),
+        ("compare chelsea --jpeg.quality 0 --out o", "quality must be 1 to 100"),
+    ],
+)
+def test_bad_comparisons_are_one_sentence(cli, tmp_path, monkeypatch, line, words):
+    monkeypatch.chdir(tmp_path)
+    told_ = cli(*line.split(), code=2)
+    assert words in told_.err
+    assert told_.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -32,6 +33,7 @@ _MEMO_BYTES = 48_000_000
 _RIBBON_PIXELS = 3_000_000
 """Of all photos that pass a classifier together: a large one needs a kilobyte for each."""
 _device = threading.Lock()
+_LOG = logging.getLogger("unfool")
 
 Value = TypeVar("Value")
 
@@ -190,6 +192,23 @@ class Gaze:
     on_patch: float | None
 
 
+class Background(Generic[Value]):
+    """Work that goes on while the visitor looks at what is there.
+
+    Attributes:
+        total: how many parts there will be.
+        parts: those that are there.
+        finished: whether no more will come.
+        error: what ended it early, or None.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.parts: list[Value] = []
+        self.finished = False
+        self.error: Exception | None = None
+
+
 class Workbench:
     """What one visitor's session has computed and brought; freed when the tab closes."""
 
@@ -204,6 +223,7 @@ class Workbench:
         self._runs: Shelf[tuple[Trace, Frames]] = Shelf(8)
         self._ribbons: Shelf[Ribbon] = Shelf(32)
         self._answers: Shelf[Any] = Shelf(32)
+        self._backgrounds: Shelf[Background[Any]] = Shelf(4)
         self._last: Shelf[Attempt] = Shelf(6)
 
     # --- attacks -------------------------------------------------------------------------------------------
@@ -313,6 +333,35 @@ class Workbench:
             return known
         with on_device(), remembering(self.memo), torch.no_grad():
             return self._answers.put(key, function())
+
+    def aside(
+        self, key: tuple[Hashable, ...], parts: Callable[[], Iterator[Value]], total: int
+    ) -> Background[Value]:
+        """What ``parts`` gives, in the background of the visit, part by part; once for each key."""
+        known = self._backgrounds.get(key)
+        if known is not None:
+            return known
+        work = Background[Value](total)
+
+        def run() -> None:
+            rest = parts()
+            try:
+                while True:
+                    with on_device(), remembering(self.memo):
+                        work.parts.append(next(rest))
+            except StopIteration:
+                pass
+            except ValueError as error:
+                work.error = error
+            except Exception as error:
+                _LOG.exception("Background work failed")
+                work.error = error
+            finally:
+                work.finished = True
+
+        self._backgrounds.put(key, work)
+        threading.Thread(target=run, daemon=True).start()
+        return work
 
     def gazes(self, scene: Scene, story: Story, methods: tuple[str, ...], **options: Any) -> list[Gaze]:
         """Where the classifier looks on the photo that is defended, by each of ``methods``."""

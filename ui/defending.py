@@ -28,18 +28,29 @@ def choices(names: tuple[str, ...]) -> None:
     if st.session_state["defense"] not in names:
         st.session_state["defense"] = names[0]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Method",
-            names,
-            format_func=str.upper,
-            key="defense",
-            required=True,
-            persist_state="session",
-            help="\n\n".join(f"{name.upper()}: {DEFENSES[name].title}" for name in names),
-        )
-        st.segmented_control(
-            "On the", list(_ON), format_func=_ON.__getitem__, key="on", required=True, persist_state="session"
-        )
+        if len(names) > 1:
+            st.segmented_control(
+                "Method",
+                names,
+                format_func=_short,
+                key="defense",
+                required=True,
+                persist_state="session",
+                help="\n\n".join(f"{_short(name)}: {DEFENSES[name].title}" for name in names),
+            )
+        on_choice()
+
+
+def on_choice() -> None:
+    """The attacked or the clean photo."""
+    st.segmented_control(
+        "On the", list(_ON), format_func=_ON.__getitem__, key="on", required=True, persist_state="session"
+    )
+
+
+def _short(name: str) -> str:
+    """An abbreviation in capitals, any other name as a word."""
+    return name.upper() if len(name) <= 4 else name.replace("-", " ").capitalize()
 
 
 More = Callable[[Scene, Result | None, Story], None]

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.subplots import make_subplots
 
+from defenses import DEFENSES
+from evaluation.sweep import Sweep
 from evaluation.voting import Level
-from story.render import DEFENDED, HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
+from story.render import DEFENDED, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
+from ui.parameters import title
 
 PLAIN = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 """Plotly's own buttons are left out: there is nothing to zoom into."""
+SAVEABLE = {
+    "displaylogo": False,
+    "scrollZoom": False,
+    "modeBarButtons": [["toImage"]],
+    "displayModeBar": True,
+}
+"""One button, which saves the chart as PNG."""
 _FONT = 16
+_DASHES = ("solid", "dash", "dot")
 
 
 def _axes(figure: go.Figure, height: int) -> go.Figure:
@@ -132,6 +144,41 @@ def votes_figure(rows: Sequence[Level]) -> go.Figure:
         )
     figure.update_xaxes(title="σ of the noise, of white")
     return _axes(figure, 320)
+
+
+def sweep_figure(
+    found: Mapping[str, Sweep], true: int, against: int | None, labels: Sequence[str]
+) -> go.Figure:
+    """The clean label, the attack's and SSIM over one parameter: a row each, with a line for each defense."""
+    rows = [(labels[true], lambda swept: swept.probabilities[:, true].tolist())]
+    if against is not None and against != true:
+        rows.append((labels[against], lambda swept: swept.probabilities[:, against].tolist()))
+    rows.append(("SSIM", lambda swept: list(swept.ssim)))
+    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.07)
+    for number, (name, swept) in enumerate(found.items()):
+        style = {"color": SERIES[number % len(SERIES)], "width": 3.5, "dash": _DASHES[number // len(SERIES)]}
+        for row, (_, series) in enumerate(rows, 1):
+            figure.add_scatter(
+                x=[swept.parameter.show(value) for value in swept.values]
+                if swept.parameter.choices or swept.parameter.type is bool
+                else [float(value) * swept.parameter.shown_as for value in swept.values],
+                y=series(swept),
+                name=DEFENSES[name].title,
+                legendgroup=name,
+                showlegend=row == 1,
+                mode="lines+markers",
+                line=style,
+                hovertemplate="%{y:.0%}" if row < len(rows) else "%{y:.3f}",
+                row=row,
+                col=1,
+            )
+    figure = _axes(figure, 200 * len(rows) + 60)
+    for row, (name, _) in enumerate(rows, 1):
+        figure.update_yaxes(title=name, row=row, col=1)
+    parameter = next(iter(found.values())).parameter
+    figure.update_xaxes(title=title(parameter), row=len(rows), col=1)
+    figure.update_yaxes(tickformat=".2f", row=len(rows), col=1)
+    return figure
 
 
 def progress_figure(probabilities: Sequence[float], total: int, label: str, is_target: bool) -> go.Figure:

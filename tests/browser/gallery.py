@@ -1,10 +1,10 @@
-"""The three browser components on one page: `PYTHONPATH=. streamlit run tests/browser/gallery.py`."""
+"""The browser components on one page: `PYTHONPATH=. streamlit run tests/browser/gallery.py`."""
 
 import streamlit as st
 
 from story.render import TARGET_COLOUR, to_png
 from tests.browser import made_up
-from ui.browser import place_picker, scrubber, story_viewer
+from ui.browser import place_picker, scrubber, story_viewer, wipe
 
 st.set_page_config(layout="wide")
 with st.sidebar:
@@ -45,3 +45,6 @@ moved = place_picker(
 )
 left, top = st.session_state["place"]
 st.markdown(f"Place: {left:.4f}, {top:.4f}; moved: {moved is not None}; reports: {st.session_state.reports}")
+
+st.subheader("Wipe")
+wipe(made_up.frames()[0], made_up.frames()[-1], ("calm", "noisy"), key="wipe", label="Calm or noisy")

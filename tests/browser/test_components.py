@@ -420,6 +420,27 @@ def at_rest(page):
     )
 
 
+def test_the_wipe_follows_the_mouse_and_the_keys(gallery):
+    page = gallery()
+    wiped = page.locator(".wipe")
+    slider = page.get_by_role("slider", name="Calm or noisy")
+    expect(slider).to_have_attribute("aria-valuetext", "50 % calm")
+    wiped.locator(".pane").scroll_into_view_if_needed()
+    box = box_of(wiped.locator(".pane"))
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    expect(slider).to_have_value("20")
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 20)
+    page.mouse.up()
+    expect(slider).to_have_value("80")
+    edge = box_of(wiped.locator(".edge"))
+    assert edge["x"] + edge["width"] / 2 == pytest.approx(box["x"] + 0.8 * box["width"], abs=1.5)
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(slider).to_have_attribute("aria-valuetext", "79 % calm")
+    expect(wiped.locator(".names")).to_have_text("calmnoisy")
+
+
 def test_every_width_fits_and_nothing_jumps(gallery):
     page = gallery()
     page.get_by_role("button", name="Compare with photo").click()

@@ -38,7 +38,7 @@ def test_equal_to_loop_and_scikit_image(photos, tiny_classifier, channels, map_n
     if map_name == "none":
         assert spared.max() == 0
     else:
-        torch.testing.assert_close(spared, robust_cam(x, model, top_k=5, combination="geometric mean"))
+        torch.testing.assert_close(spared, robust_cam(x, model, top_k=5, combination="geometric-mean"))
 
 
 def test_the_map_spares_the_object(photos, tiny_classifier):

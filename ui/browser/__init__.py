@@ -3,5 +3,6 @@
 from ui.browser.place_picker import place_picker
 from ui.browser.scrubber import scrubber
 from ui.browser.story_viewer import Panel, panels_of, story_viewer
+from ui.browser.wipe import wipe
 
-__all__ = ["Panel", "panels_of", "place_picker", "scrubber", "story_viewer"]
+__all__ = ["Panel", "panels_of", "place_picker", "scrubber", "story_viewer", "wipe"]

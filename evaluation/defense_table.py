@@ -1,0 +1,109 @@
+"""Every defense against every kind of attack: ``python -m evaluation.defense_table --photos FOLDER``.
+
+On photos that the classifier gets right: top-1 after each defense of the registry at its defaults, the share
+that it rejects, mean SSIM to the clean photo, and milliseconds per photo. A rejected photo counts as wrong in
+"top-1"; "top-1 of accepted" leaves it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attacks import ATTACKS, Attack
+from classifiers import load
+from classifiers.base import Classifier
+from defenses import DEFENSES, Defense
+from evaluation.measuring import (
+    add_options,
+    attacked_by,
+    markdown,
+    parts,
+    predicted,
+    random_targets,
+    right_photos,
+    share,
+)
+from evaluation.metrics import ssim
+from explain import Memo, remembering
+from story import by_name
+
+CASES: dict[str, Attack] = {
+    "noise σ 0.125": ATTACKS["noise"](sigma=0.125),
+    "noise σ 0.25": ATTACKS["noise"](sigma=0.25),
+    "noise σ 0.375": ATTACKS["noise"](sigma=0.375),
+    "PGD 2/255": ATTACKS["pgd"](eps=2 / 255),
+    "PGD 8/255": ATTACKS["pgd"](eps=8 / 255),
+    "LaVAN": ATTACKS["lavan"](),
+}
+
+
+@torch.no_grad()
+def outcome(
+    defense: Defense, classifier: Classifier, x: Tensor, clean: Tensor, y: Tensor, name: str
+) -> dict[str, float]:
+    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``."""
+    right, rejected, likeness, seconds = [], [], [], 0.0
+    for photos, before, labels in parts(x, clean, y, name=name):
+        with remembering(Memo(512_000_000)):
+            began = time.perf_counter()
+            steps = defense.steps(photos, classifier)
+            result = by_name(steps, "result").map
+            seconds += time.perf_counter() - began
+            decision = defense.decision(steps, classifier)
+        said = predicted(classifier, result) if decision is None else decision.labels
+        right.append(said == labels)
+        rejected.append(said < 0)
+        likeness += [ssim(*pair) for pair in zip(before, result, strict=True)]
+    hits, refused = torch.cat(right), torch.cat(rejected)
+    return {
+        "top-1": share(hits),
+        "top-1 of accepted": share(hits[~refused]) if (~refused).any() else 0.0,
+        "rejected": share(refused),
+        "ssim": round(sum(likeness) / len(likeness), 3),
+        "ms": round(1000 * seconds / len(x), 1),
+    }
+
+
+def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+    """A row for each case and defense; "none" is the photo as it is."""
+    x, y = right_photos(folder, classifier, size, limit, seed)
+    targets = random_targets(y, len(classifier.labels), seed)
+    rows: list[dict[str, Any]] = []
+    for case, attack in {"clean": None, **CASES}.items():
+        attacked = x
+        if attack is not None:
+            wanted = targets if attack.aim == "targeted" else y
+            attacked = attacked_by(attack, classifier, x, wanted, case)
+        rows.append({"attack": case, "defense": "none", "top-1": share(predicted(classifier, attacked) == y)})
+        for name, cls in DEFENSES.items():
+            told = outcome(cls(), classifier, attacked, x, y, f"{case}, {name}")
+            rows.append({"attack": case, "defense": name, **told})
+    return {"classifier": classifier.identity, "size": size, "photos": len(x), "rows": rows}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_options(parser)
+    given = parser.parse_args()
+    classifier = load(given.classifier)
+    size = given.size or classifier.working_size
+    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
+    print(f"{figures['photos']} photos at {size} px, {figures['classifier']}\n")
+    heads = ("attack", "defense", "top-1", "top-1 of accepted", "rejected", "ssim", "ms")
+    print(markdown([{head: row.get(head, "") for head in heads} for row in figures["rows"]]))
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

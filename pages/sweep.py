@@ -1,0 +1,14 @@
+"""What does a parameter do, over all of its range?"""
+
+import streamlit as st
+
+from ui import attacking, defending, shell, state, sweeping
+
+scene = shell.scene()
+st.markdown(
+    "One parameter moves over its range, all others stay as they are on the defense's own page: how sure is "
+    "the classifier of the clean label and of the attack's, and how much is left of the picture?"
+)
+defending.on_choice()
+result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+sweeping.show(scene, result)

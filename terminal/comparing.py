@@ -1,0 +1,179 @@
+"""The commands that set defenses side by side: compare, sweep."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from attacks import ATTACKS, Attack, Report
+from classifiers import Classifier
+from defenses import DEFENSES, Defense
+from evaluation.compare import Cell, compare
+from evaluation.measuring import markdown
+from evaluation.report import photo_facts
+from evaluation.run import Story, run_story
+from evaluation.sweep import Sweep, parameter_of, sweep
+from story import Parametrised, Step
+from story.export import finite, report_json, versions
+from story.render import render, to_png
+from terminal.bar import Bar
+from terminal.flags import given_flags, texts_for
+from terminal.inputs import attack_of, checked_folder, loaded, named, opened, take_seed
+
+
+def tell_comparison(chosen: Namespace) -> None:
+    """Every defense on one photo: ``compare.json``, ``compare.md`` and the results as pictures."""
+    attack, defenses, seed = _chosen(chosen)
+    out = checked_folder(chosen.out, chosen.photo)
+    story, classifier = _attacked(chosen, attack, seed)
+    attacked = None if story.attacked is None else story.attacked.x
+    columns = 1 if attacked is None else 2
+    cells: list[Cell] = []
+    with Bar("comparing", quiet=chosen.quiet) as bar:
+        for cell in compare(story.clean.x, attacked, classifier, defenses, story.target):
+            cells.append(cell)
+            bar.show(len(cells), columns * (len(defenses) + 1), cell.defense)
+    told = {
+        **_facts(story, attack),
+        "cells": [_described(cell, defenses) for cell in cells],
+        "versions": versions(),
+    }
+    table = markdown([_row(cell) for cell in cells])
+    out.mkdir(parents=True, exist_ok=True)
+    for cell in cells:
+        (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.result, "photo"))))
+    (out / "compare.md").write_text(f"{table}\n", encoding="utf-8")
+    (out / "compare.json").write_text(report_json(told), encoding="utf-8")
+    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else table)
+
+
+def tell_sweep(chosen: Namespace) -> None:
+    """One parameter over its range: ``sweep.json`` and ``sweep.csv``."""
+    attack, defenses, seed = _chosen(chosen)
+    for defense in defenses.values():
+        parameter_of(defense, chosen.over)
+    out = checked_folder(chosen.out, chosen.photo)
+    story, classifier = _attacked(chosen, attack, seed)
+    x = (story.attacked or story.clean).x
+    found: dict[str, Sweep] = {}
+    with Bar(f"sweeping {chosen.over}", quiet=chosen.quiet) as bar:
+        for name, defense in defenses.items():
+            found[name] = sweep(x, story.clean.x, classifier, defense, chosen.over)
+            bar.show(len(found), len(defenses), name)
+    points = [
+        point for name, swept in found.items() for point in _points(name, swept, story.source, story.target)
+    ]
+    told = {**_facts(story, attack), "over": chosen.over, "points": points, "versions": versions()}
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(points[0]))
+        writer.writeheader()
+        writer.writerows(points)
+    (out / "sweep.json").write_text(report_json(told), encoding="utf-8")
+    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(points))
+
+
+def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], int | None]:
+    """The attack, the defenses by name, all with their parameters, and the seed of a random label."""
+    names = list(dict.fromkeys(chosen.defense or DEFENSES))
+    methods: dict[str, type[Parametrised]] = {name: named("defense", name, DEFENSES) for name in names}
+    if chosen.attack is not None:
+        methods["attack"] = named("attack", chosen.attack, ATTACKS)
+    given = given_flags(chosen)
+    if len(names) == 1:
+        given = {flag.replace("defense.", f"{names[0]}."): text for flag, text in given.items()}
+    seed = take_seed(given, methods)
+    texts = texts_for(given, methods)
+    attack = attack_of(chosen, texts.get("attack", {}))
+    defenses = {name: DEFENSES[name](**DEFENSES[name].parsed(texts[name])) for name in names}
+    return attack, defenses, seed
+
+
+def _attacked(chosen: Namespace, attack: Attack | None, seed: int | None) -> tuple[Story, Classifier]:
+    """The photo and the classifier, the attack done."""
+    photo = opened(chosen.photo)
+    classifier = loaded(chosen)
+    with Bar(f"attack {chosen.attack}", quiet=chosen.quiet) as bar:
+
+        def show(report: Report) -> None:
+            bar.show(report.done, report.total)
+
+        story = run_story(
+            photo, classifier, attack, target=chosen.target, seed=seed, size=chosen.size, progress=show
+        )
+    return story, classifier
+
+
+def _facts(story: Story, attack: Attack | None) -> dict[str, Any]:
+    assert story.photo is not None
+    names = [name for name, known in ATTACKS.items() if known is type(attack)]
+    return {
+        "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
+        "classifier": story.classifier,
+        "clean_label": story.labels[story.source],
+        "attack": None
+        if attack is None
+        else {"name": names[0], "parameters": attack.values(), "success": story.success},
+        "target": None if story.target is None else story.labels[story.target],
+    }
+
+
+def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
+    defense = defenses.get(cell.defense)
+    return {
+        "defense": cell.defense,
+        "parameters": None if defense is None else defense.values(),
+        "on": cell.on,
+        "outcome": cell.outcome,
+        "label": cell.label or None,
+        "probability": finite(cell.probability),
+        "clean_label": finite(cell.true),
+        "target": finite(cell.target),
+        "ssim": finite(cell.ssim),
+        "psnr": finite(cell.psnr),
+        "seconds": round(cell.seconds, 5),
+        "file": _file(cell),
+    }
+
+
+def _row(cell: Cell) -> dict[str, str]:
+    """A line of the table."""
+    return {
+        "defense": cell.defense,
+        "photo": cell.on,
+        "outcome": cell.outcome,
+        "label": cell.label or "–",
+        "probability": f"{cell.probability:.1%}",
+        "clean label": f"{cell.true:.1%}",
+        "SSIM": f"{cell.ssim:.3f}",
+        "PSNR": f"{cell.psnr:.1f}" if math.isfinite(cell.psnr) else "∞",
+        "ms": f"{1000 * cell.seconds:.0f}",
+    }
+
+
+def _file(cell: Cell) -> str:
+    return f"{cell.defense}-{cell.on}.png"
+
+
+def _points(name: str, swept: Sweep, true: int, target: int | None) -> list[dict[str, Any]]:
+    def share(probabilities: Tensor, label: int | None) -> float | None:
+        return None if label is None else round(float(probabilities[label]), 6)
+
+    return [
+        {
+            "defense": name,
+            "parameter": swept.parameter.name,
+            "value": swept.parameter.show(value),
+            "clean_label": share(swept.probabilities[number], true),
+            "target": share(swept.probabilities[number], target),
+            "ssim": round(swept.ssim[number], 6),
+            "rejected": bool(swept.rejected[number]),
+        }
+        for number, value in enumerate(swept.values)
+    ]

@@ -1,0 +1,133 @@
+"""What stands on the command line as things: a photo, a classifier, methods, a folder to write into."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from attacks import ATTACKS, Attack
+from classifiers import Classifier, load, own
+from defenses import DEFENSES, Defense
+from photos import MAX_BYTES, Photo, PhotoError, gallery, gallery_photo, read_photo
+from story import Parameter, Parametrised
+from story.export import is_output
+from terminal.bar import Bar
+from terminal.flags import given_flags, texts_for
+
+Method = TypeVar("Method", bound=Parametrised)
+
+_SEED = Parameter("seed", 0, "fixes the random label", low=0, high=2**31 - 1)
+
+
+def chosen_methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, int | None]:
+    """The methods with their parameters; the seed of the random label where it is not the attack's own."""
+    methods: dict[str, type[Parametrised]] = {}
+    if chosen.attack is not None:
+        methods["attack"] = named("attack", chosen.attack, ATTACKS)
+    if chosen.defense is not None:
+        methods["defense"] = named("defense", chosen.defense, DEFENSES)
+    given = given_flags(chosen)
+    seed = take_seed(given, methods)
+    texts = texts_for(given, methods)
+    attack, defense = attack_of(chosen, texts.get("attack", {})), None
+    if chosen.defense is not None:
+        defending = DEFENSES[chosen.defense]
+        defense = defending(**defending.parsed(texts["defense"]))
+    return attack, defense, seed
+
+
+def attack_of(chosen: Namespace, texts: Mapping[str, str]) -> Attack | None:
+    """The attack that the command line names, with the parameters ``texts``.
+
+    Raises:
+        ValueError: a parameter outside its range, or a target without an attack.
+    """
+    if chosen.attack is None:
+        if chosen.target is not None:
+            raise ValueError("--target is the attack's: give --attack too")
+        return None
+    attacking = named("attack", chosen.attack, ATTACKS)
+    if chosen.target is not None and attacking.targeted == "either":
+        texts = {"goal": "targeted", **texts}
+    return attacking(**attacking.parsed(texts))
+
+
+def named(role: str, name: str, registry: Mapping[str, type[Method]]) -> type[Method]:
+    """The method of that name.
+
+    Raises:
+        ValueError: there is none; those that there are are named.
+    """
+    if name not in registry:
+        raise ValueError(f"there is no {role} {name!r}, only {', '.join(registry)}")
+    return registry[name]
+
+
+def take_seed(given: dict[str, str], methods: Mapping[str, type[Parametrised]]) -> int | None:
+    """Takes ``--seed`` out of ``given`` where it can only be that of the random label."""
+    seeded = {role for role, method in methods.items() if any(p.name == "seed" for p in method.parameters())}
+    if "attack" not in methods or "attack" in seeded:
+        return None
+    flags = ["attack.seed"] if seeded else ["attack.seed", "seed"]
+    texts = [given.pop(flag) for flag in flags if flag in given]
+    return int(_SEED.parse(texts[0])) if texts else None
+
+
+def checked_folder(text: str, photo: str) -> Path:
+    """The folder to write into; nothing is made yet.
+
+    Raises:
+        ValueError: it cannot be one, or writing there could write over the photo.
+    """
+    if not text:
+        raise ValueError("--out is the name of a folder, not nothing")
+    folder = Path(text)
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file, so {text} cannot be the folder to write into")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"{text} cannot be written: no permission in {nearest}")
+    file = Path(photo)
+    if is_output(file.name) and file.exists() and file.absolute().parent.resolve() == folder.resolve():
+        raise ValueError(f"{photo} could be written over: choose another folder with --out")
+    return folder
+
+
+def opened(text: str) -> Photo:
+    """The photo in the file ``text``, or the gallery's of that name."""
+    path = Path(text)
+    if not path.exists():
+        try:
+            return gallery_photo(text)
+        except PhotoError:
+            names = ", ".join(gallery())
+            raise ValueError(f"there is no file {text}, nor a gallery photo of that name ({names})") from None
+    if path.is_dir():
+        raise ValueError(f"{text} is a folder, not a photo")
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(
+            f"{text} has {path.stat().st_size / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} can be read"
+        )
+    with path.open("rb") as file:
+        return read_photo(file.read(MAX_BYTES + 1), text)  # a pipe tells no size beforehand
+
+
+def loaded(chosen: Namespace) -> Classifier:
+    """The classifier that the command line names, downloaded where it has to be.
+
+    Raises:
+        ValueError: it cannot be had.
+    """
+    if (chosen.weights is None) != (chosen.labels is None):
+        raise ValueError("a classifier of your own needs both --weights and --labels")
+    if chosen.weights is not None:
+        return own(chosen.classifier, chosen.weights, chosen.labels, device=chosen.device)
+    with Bar(f"downloading {chosen.classifier}", quiet=chosen.quiet) as bar:
+        return load(
+            chosen.classifier,
+            device=chosen.device,
+            progress=lambda done, total: bar.show(done // 1_000_000, total // 1_000_000, "MB"),
+        )

@@ -1,0 +1,19 @@
+"""Which page shows which defense."""
+
+from __future__ import annotations
+
+from defenses import DEFENSES
+
+GRADIENT_SMOOTHING = ("lgs", "slgs", "wlgs")
+PIXEL_DEFLECTION = ("pixel-deflection",)
+SMOOTHING_VOTE = ("smoothing-vote",)
+CLASSIC = tuple(
+    name for name in DEFENSES if name not in (*GRADIENT_SMOOTHING, *PIXEL_DEFLECTION, *SMOOTHING_VOTE)
+)
+PAGE_OF = {
+    **dict.fromkeys(GRADIENT_SMOOTHING, "pages/gradient_smoothing.py"),
+    **dict.fromkeys(PIXEL_DEFLECTION, "pages/pixel_deflection.py"),
+    **dict.fromkeys(SMOOTHING_VOTE, "pages/smoothing_vote.py"),
+    **dict.fromkeys(CLASSIC, "pages/classic_filters.py"),
+}
+"""Name of a defense -> the page that steps through it."""

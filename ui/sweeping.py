@@ -1,0 +1,107 @@
+"""One parameter of one or several defenses over its range."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import streamlit as st
+
+from defenses import DEFENSES
+from evaluation.sweep import Sweep, sweep
+from ui.attacking import Result
+from ui.calm import calmly
+from ui.compute import Scene, workbench
+from ui.figures import SAVEABLE, sweep_figure
+from ui.parameters import title, values_of
+from ui.places import GRADIENT_SMOOTHING
+from ui.verdict import adversary
+
+
+def show(scene: Scene, result: Result | None) -> None:
+    """The controls, the chart, the numbers to take along."""
+    with calmly():
+        chosen, name = _controls()
+        if not chosen or name is None:
+            st.info("Choose at least one defense.", icon=":material/info:")
+            return
+        attempt = result.attempt if result else None
+        story = workbench().story(scene, attempt)
+        x = (story.attacked or story.clean).x
+        found: dict[str, Sweep] = {}
+        for defense_name in chosen:
+            defense = DEFENSES[defense_name](**values_of("defense", DEFENSES, defense_name, st.session_state))
+            key = ("sweep", scene.key, attempt.key if attempt else None, defense, name)
+            with st.spinner(f"{DEFENSES[defense_name].title} …"):
+                run = partial(sweep, x, story.clean.x, scene.classifier, defense, name)
+                found[defense_name] = workbench().once(key, run)
+        against = adversary(story)
+        st.plotly_chart(
+            sweep_figure(found, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
+        )
+        st.download_button(
+            "Numbers (CSV)",
+            numbers(found, story.source, against),
+            file_name=f"sweep-{name}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+        )
+
+
+def _controls() -> tuple[Sequence[str], str | None]:
+    """The defenses, and the parameter that all of them have."""
+    left, right = st.columns([3, 1], gap="medium")
+    chosen = left.multiselect(
+        "Defenses",
+        list(DEFENSES),
+        default=list(GRADIENT_SMOOTHING),
+        format_func=lambda name: DEFENSES[name].title,
+        key="sweep_defenses",
+        persist_state="session",
+    )
+    if not chosen:
+        return [], None
+    shared = [
+        parameter
+        for parameter in DEFENSES[chosen[0]].parameters()
+        if parameter.name != "seed"
+        and all(
+            parameter.name in {other.name for other in DEFENSES[name].parameters()} for name in chosen[1:]
+        )
+    ]
+    if not shared:
+        right.markdown("These have no parameter in common.")
+        return [], None
+    titles = {parameter.name: title(parameter) for parameter in shared}
+    name = right.selectbox(
+        "Parameter",
+        list(titles),
+        format_func=titles.__getitem__,
+        key="sweep_parameter",
+        persist_state="session",
+    )
+    return chosen, name
+
+
+def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
+    """Every point of the chart as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "rejected"])
+    for name, swept in found.items():
+        for number, value in enumerate(swept.values):
+            probabilities = swept.probabilities[number]
+            writer.writerow(
+                [
+                    name,
+                    swept.parameter.name,
+                    swept.parameter.show(value),
+                    f"{float(probabilities[true]):.6f}",
+                    "" if against is None else f"{float(probabilities[against]):.6f}",
+                    f"{swept.ssim[number]:.6f}",
+                    "yes" if bool(swept.rejected[number]) else "no",
+                ]
+            )
+    return text.getvalue()
