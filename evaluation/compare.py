@@ -13,8 +13,10 @@ from torch import Tensor
 from classifiers.base import Classifier
 from defenses import Defense
 from evaluation.metrics import psnr, ssim
-from explain import logits
+from explain import Memo, logits, remembering
 from story import by_name
+
+_MEMO_BYTES = 48_000_000
 
 On = Literal["clean", "attacked"]
 
@@ -77,10 +79,12 @@ def compare(
         yield _cell("none", on, x, clean, classifier, true, target, rejected=False, seconds=0.0)
     for name, defense in defenses.items():
         for on, x in pictures.items():
-            began = _now(classifier)
-            steps = defense.steps(x, classifier)
-            decision = defense.decision(steps, classifier)
-            seconds = _now(classifier) - began
+            # A memory of its own: what another defense has asked already would look free.
+            with remembering(Memo(_MEMO_BYTES)):
+                began = _now(classifier)
+                steps = defense.steps(x, classifier)
+                decision = defense.decision(steps, classifier)
+                seconds = _now(classifier) - began
             rejected = decision is not None and int(decision.labels[0]) < 0
             result = by_name(steps, "result").map
             yield _cell(name, on, result, clean, classifier, true, target, rejected=rejected, seconds=seconds)

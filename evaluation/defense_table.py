@@ -16,7 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks import ATTACKS, Attack
+from attacks import Attack
+from attacks.lavan import LaVAN
+from attacks.noise import Noise
+from attacks.pgd import PGD
 from classifiers import load
 from classifiers.base import Classifier
 from defenses import DEFENSES, Defense
@@ -35,12 +38,12 @@ from explain import Memo, remembering
 from story import by_name
 
 CASES: dict[str, Attack] = {
-    "noise σ 0.125": ATTACKS["noise"](sigma=0.125),
-    "noise σ 0.25": ATTACKS["noise"](sigma=0.25),
-    "noise σ 0.375": ATTACKS["noise"](sigma=0.375),
-    "PGD 2/255": ATTACKS["pgd"](eps=2 / 255),
-    "PGD 8/255": ATTACKS["pgd"](eps=8 / 255),
-    "LaVAN": ATTACKS["lavan"](),
+    "noise σ 0.125": Noise(sigma=0.125),
+    "noise σ 0.25": Noise(sigma=0.25),
+    "noise σ 0.375": Noise(sigma=0.375),
+    "PGD 2/255": PGD(eps=2 / 255),
+    "PGD 8/255": PGD(eps=8 / 255),
+    "LaVAN": LaVAN(),
 }
 
 

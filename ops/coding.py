@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from ops.straight_through import straight_through
 
@@ -17,7 +21,14 @@ def fewer_levels(x: Tensor, bits: int) -> Tensor:
 
 def jpeg(x: Tensor, quality: int) -> Tensor:
     """(B, 3, H, W) in [0, 1], saved as JPEG of ``quality`` 1 to 100 and read again, on the CPU."""
-    bytes_ = list((x.detach().clamp(0, 1) * 255).round().byte().cpu())
-    read = decode_jpeg(encode_jpeg(bytes_, quality))
-    photos = torch.stack(read if isinstance(read, list) else [read])
-    return straight_through(photos.to(x) / 255, x)
+    pictures = (x.detach().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    read = np.stack([_saved(picture, quality) for picture in pictures])
+    return straight_through(torch.from_numpy(read).permute(0, 3, 1, 2).to(x) / 255, x)
+
+
+def _saved(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """(H, W, 3), as a JPEG file shows it."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    with Image.open(file) as opened:
+        return np.asarray(opened)

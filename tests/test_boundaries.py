@@ -33,6 +33,7 @@ SHARED_MODEL = {"ops", *METHODS}  # what they get is used by others at the same 
 ARITHMETIC = {"torch", "torchvision", "numpy", "scipy", "skimage", "PIL", "captum", "pywt"}
 EMPTY_NAMES = {"utils", "helpers", "common", "core", "manager", "misc", "data"}
 DECODERS = {"imread", "imdecode", "decode_image", "decode_jpeg", "decode_png", "read_image"}
+READ_WHAT_THEY_WROTE = {Path("ops/coding.py")}  # nobody else's bytes
 DRAWS = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial"}
 GLOBAL_DRAWS = {"rand_like", "randn_like", "randint_like", "manual_seed", "seed"}
 IMAGENET = {0.485, 0.456, 0.406, 0.229}
@@ -71,7 +72,7 @@ def crossings(file: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
             if isinstance(node.value, str) and COLOUR.search(node.value) and file != Path("story/render.py"):
                 yield line, f"{node.value!r} picks a colour outside story/render.py"
         if isinstance(node, ast.Call):
-            yield from ((line, sentence) for sentence in forbidden_calls(top, node))
+            yield from ((line, sentence) for sentence in forbidden_calls(top, file, node))
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -83,12 +84,10 @@ def imported(node: ast.AST) -> list[str]:
     return []
 
 
-def forbidden_calls(top: str, call: ast.Call) -> Iterator[str]:
+def forbidden_calls(top: str, file: Path, call: ast.Call) -> Iterator[str]:
     owner, _, name = ast.unparse(call.func).rpartition(".")
-    # Training reads its own folder of photos, which nobody uploads.
-    if top not in {"photos", "training"} and (
-        name in DECODERS or (owner.endswith("Image") and name == "open")
-    ):
+    may_decode = top in {"photos", "training"} or file in READ_WHAT_THEY_WROTE
+    if not may_decode and (name in DECODERS or (owner.endswith("Image") and name == "open")):
         yield f"{owner}.{name} decodes a file outside photos"
     if name == "Normalize" and top != "classifiers":
         yield "Normalize normalises outside classifiers"
@@ -134,6 +133,7 @@ def test_every_folder_has_a_place():
         ("ui/a.py", "T.Normalize(m, s)", "Normalize normalises outside classifiers"),
         ("ui/a.py", "PIL.Image.open(f)", "PIL.Image.open decodes a file outside photos"),
         ("evaluation/a.py", "io.imread(f)", "io.imread decodes a file outside photos"),
+        ("ops/a.py", "Image.open(f)", "Image.open decodes a file outside photos"),
         ("attacks/a.py", "loss.backward()", "loss.backward() changes a model that others share"),
         ("explain/a.py", "model.eval()", "model.eval() changes a model that others share"),
         ("ops/a.py", "torch.randn(3)", "torch.randn draws from the global generator"),
@@ -167,6 +167,8 @@ def test_a_crossing_is_found(tmp_path, file, source, sentence):
         ("story/render.py", "CLEAN = '#0072B2'"),
         ("classifiers/a.py", "MEAN = (0.485,)"),
         ("photos/a.py", "Image.open(f)"),
+        ("training/a.py", "Image.open(f)"),
+        ("ops/coding.py", "Image.open(f)"),
         ("training/a.py", "model.train()\nloss.backward()\ntorch.manual_seed(0)"),
         ("ui/a.py", "import streamlit"),
         ("tests/ops/a.py", "import streamlit, attacks"),

@@ -19,8 +19,7 @@ def test_jpeg_is_pillows(quality):
         file = io.BytesIO()
         Image.fromarray(picture).save(file, "JPEG", quality=quality)
         expected = np.asarray(Image.open(file)) / 255
-        # Two decoders may round differently by a level.
-        np.testing.assert_allclose(read.permute(1, 2, 0), expected, atol=2.01 / 255)
+        np.testing.assert_allclose(read.permute(1, 2, 0), expected, atol=1e-6)
 
 
 def test_worse_quality_is_further_away():

@@ -12,6 +12,7 @@ from attacks import ATTACKS
 from classifiers import ClassifierError
 from defenses import DEFENSES
 from ui import calm, compute
+from ui.places import GRADIENT_SMOOTHING
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"attack": "noise"}
@@ -142,7 +143,7 @@ def test_choices_survive_page_changes():
     assert app.slider(key="defense.lgs.lam").value == 4.0
 
 
-@pytest.mark.parametrize("name", DEFENSES)
+@pytest.mark.parametrize("name", GRADIENT_SMOOTHING)
 def test_the_smoothing_page_tells_the_story_of_every_method(name):
     app = smoothing_page(defense=name)
     assert said(app) == []
