@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -31,10 +31,12 @@ class Defense(Parametrised, ABC):
     """A frozen dataclass whose fields are its parameters and whose ``steps`` are its story.
 
     ``gradient`` says what autograd sees of it: "exact", or where it is straight-through. ``paper`` holds what
-    the source uses where the default is ours.
+    the source uses where the default is ours. ``against`` says which attacks it was made for: small changes
+    all over the photo, or patches, which change a small place without limit.
     """
 
     gradient: ClassVar[str]
+    against: ClassVar[Literal["small changes", "patches"]] = "small changes"
     paper: ClassVar[Mapping[str, Value]] = {}
 
     @abstractmethod

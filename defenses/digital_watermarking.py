@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,7 @@ class DigitalWatermarking(Defense):
 
     title: ClassVar[str] = "Digital Watermarking (DW)"
     source: ClassVar[str] = "Hayes 2018; baseline of You-Wei and Sheng-De 2022"
+    against: ClassVar[Literal["small changes", "patches"]] = "patches"
     gradient: ClassVar[str] = "straight-through: the identity where nothing is painted over, nothing else"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -34,6 +34,7 @@ class LGS(Defense):
     title: ClassVar[str] = "Local Gradients Smoothing (LGS)"
     source: ClassVar[str] = "Naseer, Khan and Porikli 2019; You-Wei and Sheng-De 2022, section 2.3"
     gradient: ClassVar[str] = "exact"
+    against: ClassVar[Literal["small changes", "patches"]] = "patches"
     REGION: ClassVar[str] = r"\hat{g}"
     """What λ multiplies, in LaTeX."""
 

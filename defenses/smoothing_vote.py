@@ -29,7 +29,7 @@ class SmoothingVote(Defense):
     """
 
     title: ClassVar[str] = "Smoothing vote"
-    source: ClassVar[str] = "the post Dealing with Adversarial Inputs for Image Classification"
+    source: ClassVar[str] = "Dealing with Adversarial Inputs for Image Classification (blog post)"
     gradient: ClassVar[str] = (
         "exact through the blur; which picture is the result does not follow the gradient"
     )

@@ -47,6 +47,12 @@ def want() -> None:
     st.session_state[_WANTED] = True
 
 
+def switch(name: str) -> None:
+    """Chooses another attack, and has it run."""
+    st.session_state["attack"] = name
+    want()
+
+
 def chosen(scene: Scene) -> Attempt:
     """The attack as the settings have it.
 

@@ -91,6 +91,7 @@ def _table(story: Story, work: Background[Cell]) -> None:
         key=_TABLE,
         hide_index=True,
         width="stretch",
+        height="content",
         row_height=72,
         on_select=lambda: _note_choice([row["name"] for row in rows]),
         selection_mode="single-cell",
@@ -101,8 +102,8 @@ def _table(story: Story, work: Background[Cell]) -> None:
             "title": st.column_config.TextColumn("Defense"),
             "attacked": st.column_config.TextColumn("Attacked photo"),
             "clean": st.column_config.TextColumn("Clean photo"),
-            "attacked_true": st.column_config.NumberColumn(f"{true}, attacked", format="percent"),
-            "clean_true": st.column_config.NumberColumn(f"{true}, clean", format="percent"),
+            "attacked_true": st.column_config.NumberColumn(f"{true}, attacked", format="%.0f %%"),
+            "clean_true": st.column_config.NumberColumn(f"{true}, clean", format="%.0f %%"),
             "attacked_ssim": st.column_config.NumberColumn("SSIM", format="%.3f", help="to the clean photo"),
             "clean_ssim": st.column_config.NumberColumn("SSIM", format="%.3f", help="to the clean photo"),
             "attacked_psnr": st.column_config.NumberColumn(
@@ -125,7 +126,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         row = rows.setdefault(cell.defense, {"name": cell.defense, "title": title})
         said = "rejected" if cell.rejected else f"{cell.label} {100 * cell.probability:.0f} %"
         row[cell.on] = f"{_SIGNS[cell.outcome]} {said}"
-        row[f"{cell.on}_true"] = cell.true
+        row[f"{cell.on}_true"] = 100 * cell.true
         row[f"{cell.on}_ssim"] = cell.ssim
         row[f"{cell.on}_psnr"] = cell.psnr
         row[f"{cell.on}_picture"] = _address(cell)

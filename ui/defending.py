@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from attacks.placement import PatchAttack
 from defenses import DEFENSES, Defense
 from evaluation.run import Story
 from explain import chosen
 from story.param import Value
-from ui import state
+from ui import attacking, state
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.calm import calmly, sentence
@@ -57,9 +58,8 @@ More = Callable[[Scene, Result | None, Story], None]
 """What a page shows below the steps of its defense."""
 
 
-@st.fragment
 def workshop(scene: Scene, result: Result | None, more: More | None = None) -> None:
-    """The defense at work, rerun by itself when a control moves.
+    """The defense at work.
 
     Args:
         scene: what the sidebar says.
@@ -68,6 +68,14 @@ def workshop(scene: Scene, result: Result | None, more: More | None = None) -> N
     """
     name = state.method("defense")
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
+    if result is not None:
+        _other_attack(name, result)
+    _at_work(name, scene, result, more)
+
+
+@st.fragment
+def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) -> None:
+    """Everything that a control of the defense moves, and only this reruns when it does."""
     verdict = st.container()
     pictures, controls = st.columns([3, 1], gap="large")
     with controls, calmly():
@@ -97,6 +105,34 @@ def _defense(name: str) -> Defense:
         return st.session_state.get(kept) or DEFENSES[name]()
     st.session_state[kept] = defense
     return defense
+
+
+_KINDS = {"small changes": "iterated-fgsm", "patches": "lavan"}
+"""What a defense was made for -> an attack of that kind that every classifier has."""
+
+_MADE_FOR = {
+    "small changes": "This method was made for small changes all over the photo, not for a patch.",
+    "patches": "This method was made for patches, not for small changes all over the photo.",
+}
+
+
+def _other_attack(name: str, result: Result) -> None:
+    """Says so where the attack is not of the kind that the defense was made for."""
+    cls = DEFENSES[name]
+    kind = "patches" if isinstance(result.attempt.attack, PatchAttack) else "small changes"
+    if cls.against == kind:
+        return
+    words, button = st.columns([3, 1], vertical_alignment="center", gap="small")
+    words.caption(_MADE_FOR[cls.against])
+    other = _KINDS[cls.against]
+    button.button(
+        f"Try {state.ATTACK_METHODS[other].title}",
+        key="other_attack",
+        icon=":material/swap_horiz:",
+        width="stretch",
+        on_click=attacking.switch,
+        args=(other,),
+    )
 
 
 # --- controls ---------------------------------------------------------------------------------------------

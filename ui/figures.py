@@ -27,6 +27,7 @@ SAVEABLE = {
 """One button, which saves the chart as PNG."""
 _FONT = 16
 _DASHES = ("solid", "dash", "dot")
+"""Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
 
 def _axes(figure: go.Figure, height: int) -> go.Figure:
@@ -156,7 +157,7 @@ def sweep_figure(
     rows.append(("SSIM", lambda swept: list(swept.ssim)))
     figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.07)
     for number, (name, swept) in enumerate(found.items()):
-        style = {"color": SERIES[number % len(SERIES)], "width": 3.5, "dash": _DASHES[number // len(SERIES)]}
+        style = {"color": SERIES[number % len(SERIES)], "width": 3.5, "dash": _DASHES[number % len(_DASHES)]}
         for row, (_, series) in enumerate(rows, 1):
             figure.add_scatter(
                 x=[swept.parameter.show(value) for value in swept.values]

@@ -41,6 +41,7 @@ def show(scene: Scene, result: Result | None) -> None:
         st.plotly_chart(
             sweep_figure(found, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
         )
+        st.caption("The camera above the chart saves it as PNG.")
         st.download_button(
             "Numbers (CSV)",
             numbers(found, story.source, against),

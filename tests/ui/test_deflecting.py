@@ -33,6 +33,16 @@ def test_the_story_and_what_is_inside_it():
     assert re.fullmatch(r"\d of 5", table["restored"].iloc[-1])
 
 
+def test_an_attack_of_the_other_kind_is_said_and_can_be_changed():
+    app = page(attack="universal-patch")
+    assert "made for small changes" in " ".join(caption.value for caption in app.caption)
+    app.button(key="other_attack").click().run()
+    assert not app.exception
+    assert app.session_state["attack"] == "iterated-fgsm"
+    assert "made for small changes" not in " ".join(caption.value for caption in app.caption)
+    assert "iterated-fgsm" in app.query_params["attack"]
+
+
 def test_without_the_map():
     app = page(**{"defense.map": "none"})
     assert any("switched off" in text.value for text in app.markdown)
