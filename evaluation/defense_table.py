@@ -7,8 +7,6 @@ that it rejects, mean SSIM to the clean photo, and milliseconds per photo. A rej
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,12 +18,11 @@ from attacks import Attack
 from attacks.lavan import LaVAN
 from attacks.noise import Noise
 from attacks.pgd import PGD
-from classifiers import load
 from classifiers.base import Classifier
 from defenses import DEFENSES, Defense
 from evaluation.measuring import (
-    add_options,
     attacked_by,
+    command,
     markdown,
     parts,
     predicted,
@@ -88,25 +85,14 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         for name, cls in DEFENSES.items():
             told = outcome(cls(), classifier, attacked, x, y, f"{case}, {name}")
             rows.append({"attack": case, "defense": name, **told})
-    return {"classifier": classifier.identity, "size": size, "photos": len(x), "rows": rows}
+    return {"photos": len(x), "rows": rows}
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_options(parser)
-    given = parser.parse_args()
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
-    print(f"{figures['photos']} photos at {size} px, {figures['classifier']}\n")
+def tables(figures: dict[str, Any]) -> str:
+    """The figures as one table."""
     heads = ("attack", "defense", "top-1", "top-1 of accepted", "rejected", "ssim", "ms")
-    print(markdown([{head: row.get(head, "") for head in heads} for row in figures["rows"]]))
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return markdown([{head: row.get(head, "") for head in heads} for row in figures["rows"]])
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, tables)

@@ -7,8 +7,6 @@ failures have in common.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,10 @@ import torch
 from torch import Tensor
 
 from attacks.iterated_fgsm import IteratedFGSM
-from classifiers import load
 from classifiers.base import Classifier
 from defenses.pixel_deflection import PixelDeflection
 from evaluation.deflection import COMBINATIONS, combinations
-from evaluation.measuring import add_options, attacked_by, markdown, parts, predicted, right_photos, share
+from evaluation.measuring import attacked_by, command, markdown, parts, predicted, right_photos, share
 
 DEFLECTIONS = (0, 100, 200, 500, 1000, 1500, 2000)
 WINDOWS = (5, 10, 20, 30)
@@ -86,8 +83,6 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         if count == PixelDeflection().deflections and window == USUAL:
             restored = on_attacked["PD + R-CAM + WD"]
     return {
-        "classifier": classifier.identity,
-        "size": size,
         "photos": len(x),
         "attack": attack.values(),
         "top-1 attacked": share(~fooled),
@@ -96,24 +91,13 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     }
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def tables(figures: dict[str, Any]) -> str:
+    """The figures as two tables."""
+    return (
+        f"{figures['top-1 attacked']} % right when attacked\n\n"
+        f"{markdown(figures['rows'])}\n\n{markdown([figures['failures']])}"
     )
-    add_options(parser)
-    given = parser.parse_args()
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
-    print(
-        f"{figures['photos']} photos at {size} px, {figures['classifier']}; "
-        f"{figures['top-1 attacked']} % right when attacked\n"
-    )
-    print(markdown(figures["rows"]), markdown([figures["failures"]]), sep="\n\n")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, tables)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+import json
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,38 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attacks.base import Attack
+from classifiers import load
 from classifiers.base import Classifier
 from photos.folder import list_folder, open_photo
 
 BATCH = 20
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """The options of every such command."""
+def command(
+    about: str | None, measure: Callable[..., dict[str, Any]], tables: Callable[[dict[str, Any]], str]
+) -> None:
+    """A measuring command from its arguments to its output.
+
+    Args:
+        about: the module's docstring.
+        measure: (classifier, folder, *, size, limit, seed) -> figures by name; "photos" is their number.
+        tables: the figures as text.
+    """
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
     parser.add_argument("--classifier", default="builtin")
     parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
     parser.add_argument("--limit", type=int, default=200, help="how many photos")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="also write the figures there")
+    given = parser.parse_args()
+    classifier = load(given.classifier)
+    size = given.size or classifier.working_size
+    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
+    print(f"{figures['photos']} photos at {size} px, {classifier.identity}\n\n{tables(figures)}")
+    if given.json:
+        facts = {"classifier": classifier.identity, "size": size}
+        given.json.write_text(json.dumps({**facts, **figures}, indent=1) + "\n", encoding="utf-8")
 
 
 def right_photos(

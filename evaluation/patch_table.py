@@ -7,8 +7,6 @@ saliency lies on the patch.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,13 @@ from torch import Tensor
 
 from attacks.lavan import LaVAN
 from attacks.pgd import PGD
-from classifiers import load
 from classifiers.base import Classifier
 from defenses.lgs import LGS
 from defenses.slgs import SLGS
 from defenses.wlgs import WLGS
 from evaluation.measuring import (
-    add_options,
     attacked_by,
+    command,
     in_batches,
     markdown,
     predicted,
@@ -89,8 +86,6 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     fooled.append({"attack": name, "to target": None, "top-1": share(predicted(classifier, pgd) == y)})
     assert mask is not None
     return {
-        "classifier": classifier.identity,
-        "size": size,
         "photos": len(x),
         "attacks": fooled,
         "defenses": defended(classifier, pictures, y),
@@ -100,24 +95,16 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     }
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def tables(figures: dict[str, Any]) -> str:
+    """The figures as three tables."""
+    on_it = [
+        {"saliency": method, **values} for method, values in figures["saliency on the largest patch"].items()
+    ]
+    return (
+        f"{markdown(figures['attacks'])}\n\n{markdown(figures['defenses'])}\n\n"
+        f"Share (%) of the saliency's mass on the largest patch's place:\n\n{markdown(on_it)}"
     )
-    add_options(parser)
-    given = parser.parse_args()
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
-    print(f"{figures['photos']} photos at {size} px, {figures['classifier']}\n")
-    print(markdown(figures["attacks"]), markdown(figures["defenses"]), sep="\n\n")
-    on_it = figures["saliency on the largest patch"]
-    print("\nShare (%) of the saliency's mass on the largest patch's place:\n")
-    print(markdown([{"saliency": method, **values} for method, values in on_it.items()]))
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, tables)
