@@ -27,6 +27,8 @@ ATTACKED = "#D55E00"
 DEFENDED = "#009E73"
 TRUE_COLOUR = CLEAN
 TARGET_COLOUR = ATTACKED
+HEAT = "Inferno"
+"""Plotly's name for the colours of a heat map."""
 HIGHLIGHT = "#CC79A7"
 NEUTRAL = "#696969"
 SERIES = (CLEAN, ATTACKED, DEFENDED, HIGHLIGHT, NEUTRAL)
@@ -55,7 +57,7 @@ def _diverging() -> Picture:
 
 _LEGENDS: dict[Kind, Picture] = {
     "photo": np.empty((0, 3), np.uint8),
-    "heat": _ramp(get_colorscale("Inferno")),
+    "heat": _ramp(get_colorscale(HEAT)),
     "signed": _diverging(),
     "mask": np.repeat(np.array([[0] * 3, [255] * 3], np.uint8), 128, axis=0),
 }

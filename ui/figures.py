@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from defenses import DEFENSES
 from evaluation.sweep import Sweep
 from evaluation.voting import Level
-from story.render import DEFENDED, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
+from story.render import DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 from ui.parameters import title
 
@@ -26,6 +26,8 @@ SAVEABLE = {
 }
 """One button, which saves the chart as PNG."""
 _FONT = 16
+_WRITTEN = 7
+"""Side of the largest kernel whose weights are written out, px."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
@@ -122,6 +124,35 @@ def map_figure(values: NDArray[np.floating], moved: NDArray[np.floating]) -> go.
     figure.update_xaxes(title="value of the map", range=[0, 1])
     figure = _axes(figure, 260)
     figure.update_yaxes(range=None, tickvals=None, rangemode="tozero")
+    return figure
+
+
+def kernel_figure(weights: NDArray[np.floating]) -> go.Figure:
+    """The weights of a square kernel (K, K) around its middle; written into the squares while they fit."""
+    places = np.arange(len(weights)) - len(weights) // 2
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=places,
+        y=places,
+        z=weights,
+        zmin=0,
+        colorscale=HEAT,
+        showscale=False,
+        texttemplate="%{z:.3f}" if len(weights) <= _WRITTEN else "",
+        hovertemplate="%{x:+d}, %{y:+d} px: %{z:.4f}<extra></extra>",
+    )
+    figure = _axes(figure, 280)
+    figure.update_layout(showlegend=False, hovermode="closest")
+    figure.update_xaxes(tickformat="+d", nticks=7)
+    figure.update_yaxes(
+        range=None,
+        autorange="reversed",
+        tickvals=None,
+        tickformat="+d",
+        nticks=7,
+        scaleanchor="x",
+        constrain="domain",
+    )
     return figure
 
 

@@ -12,7 +12,7 @@ from evaluation.voting import under_noise
 from ops.blur import gaussian_kernel
 from ui.attacking import Result
 from ui.compute import Scene, workbench
-from ui.figures import PLAIN, votes_figure
+from ui.figures import PLAIN, kernel_figure, votes_figure
 from ui.verdict import tally_html
 
 DRAWS = (5, 10, 20)
@@ -36,13 +36,11 @@ def more(scene: Scene, _result: Result | None, story: Story) -> None:
 def _kernel(defense: SmoothingVote) -> None:
     weights = gaussian_kernel(defense.kernel, defense.sigma)
     square = (weights[:, None] * weights).numpy()
-    st.dataframe(
-        [{str(number): value for number, value in enumerate(row)} for row in square.tolist()],
-        hide_index=True,
-        width="content",
-        column_config={
-            str(number): st.column_config.NumberColumn("", format="%.3f") for number in range(len(weights))
-        },
+    st.plotly_chart(
+        kernel_figure(square),
+        config=PLAIN,
+        key="vote_kernel",
+        alt="Weight of each pixel around the middle one",
     )
     st.caption("Each pixel becomes the sum of its neighbours, weighed so.")
 

@@ -3,7 +3,7 @@ import pytest
 
 from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
-from ui.figures import map_figure, progress_figure, ribbon_figure
+from ui.figures import kernel_figure, map_figure, progress_figure, ribbon_figure
 
 LABELS = ("cat", "dog", "cup")
 
@@ -60,3 +60,13 @@ def test_the_map_figure_compares_shares_of_pixels():
     np.testing.assert_allclose(moved[:10], 0.1, atol=0.002)
     assert moved[10:].max() == 0
     assert map_figure(values, values[:0]).data[1].y.sum() == 0
+
+
+@pytest.mark.parametrize(("side", "written"), [(5, True), (7, True), (9, False)])
+def test_a_kernel_is_written_out_while_it_fits(side, written):
+    weights = np.arange(side**2, dtype=float).reshape(side, side)
+    figure = kernel_figure(weights)
+    (heat,) = figure.data
+    np.testing.assert_array_equal(heat.z, weights)
+    assert list(heat.x) == list(heat.y) == list(range(-(side // 2), side // 2 + 1))
+    assert bool(heat.texttemplate) == written
