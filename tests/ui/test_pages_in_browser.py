@@ -329,3 +329,15 @@ def test_a_phone_shows_all_of_it(visit, address, scheme):
     assert main.evaluate("e => e.scrollWidth <= e.clientWidth")
     background = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}[scheme]
+
+
+def test_a_cell_of_the_comparison_opens_its_defense(streamlit_app, open_page):
+    page = open_page(f"{streamlit_app(APP)}/compare?{QUICK}&photo=chelsea")
+    table = page.get_by_test_id("stDataFrame")
+    expect(page.get_by_role("heading", name="Two of them in detail")).to_be_visible(timeout=120_000)
+    box = table.bounding_box()
+    # Below the heading the first row is the photo without a defense; LGS comes next.
+    table.click(position={"x": 0.3 * box["width"], "y": 36 + 1.5 * 72})
+    expect(page).to_have_url(re.compile("gradient_smoothing.*photo=chelsea"), timeout=30_000)
+    settled(page)
+    expect(page.get_by_role("radio", name="LGS", exact=True)).to_be_checked()
