@@ -1,8 +1,8 @@
 """Which part of Pixel Deflection helps: ``python -m evaluation.deflection_curves --photos FOLDER``.
 
-On photos that the classifier gets right, attacked by iterated FGSM: top-1 after each combination of
-deflections, map and denoiser, clean and attacked, over numbers of deflections and windows; and what the
-failures have in common.
+On photos that the classifier gets right, clean and attacked by iterated FGSM of several strengths: top-1
+after each combination of deflections, map and denoiser, over numbers of deflections and windows; and how sure
+the classifier was of the photos that don't come back.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from evaluation.measuring import attacked_by, command, markdown, parts, predicte
 
 DEFLECTIONS = (0, 100, 200, 500, 1000, 1500, 2000)
 WINDOWS = (5, 10, 20, 30)
+STRENGTHS = (1, 2, 4)
+"""ε of the attack, of 255."""
 USUAL = 10
 """The window at which the numbers of deflections are compared."""
 
@@ -56,47 +58,43 @@ def failures(classifier: Classifier, clean: Tensor, y: Tensor, restored: Tensor)
 def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """All figures."""
     x, y = right_photos(folder, classifier, size, limit, seed)
-    attack = IteratedFGSM()
-    attacked = attacked_by(attack, classifier, x, y, "iterated FGSM")
-    fooled = predicted(classifier, attacked) != y
+    pictures = {"clean": x}
+    for eps in STRENGTHS:
+        name = f"ε {eps}/255"
+        pictures[name] = attacked_by(IteratedFGSM(eps=eps / 255), classifier, x, y, f"iterated FGSM, {name}")
+    fooled = {name: predicted(classifier, photos) != y for name, photos in pictures.items()}
     settings = [(count, USUAL) for count in DEFLECTIONS] + [
         (200, window) for window in WINDOWS if window != USUAL
     ]
-    rows: list[dict[str, Any]] = []
-    restored = torch.zeros_like(fooled)
+    rows: list[dict[str, Any]] = [
+        {"deflections": "", "window": "", "parts": "no defense"}
+        | {name: share(~missed) for name, missed in fooled.items()}
+    ]
+    failed: list[dict[str, Any]] = []
     for count, window in settings:
         defense = PixelDeflection(deflections=count, window=window)
-        on_clean = right_after(defense, classifier, x, y, f"{count} deflections, window {window}, clean")
-        on_attacked = right_after(
-            defense, classifier, attacked, y, f"{count} deflections, window {window}, attacked"
-        )
+        right = {
+            name: right_after(defense, classifier, photos, y, f"{count} deflections, window {window}, {name}")
+            for name, photos in pictures.items()
+        }
         for combination in COMBINATIONS:
             rows.append(
-                {
-                    "deflections": count,
-                    "window": window,
-                    "parts": combination,
-                    "clean": share(on_clean[combination]),
-                    "attacked": share(on_attacked[combination]),
-                }
+                {"deflections": count, "window": window, "parts": combination}
+                | {name: share(hits[combination]) for name, hits in right.items()}
             )
         if count == PixelDeflection().deflections and window == USUAL:
-            restored = on_attacked["PD + R-CAM + WD"]
-    return {
-        "photos": len(x),
-        "attack": attack.values(),
-        "top-1 attacked": share(~fooled),
-        "rows": rows,
-        "failures": failures(classifier, x[fooled], y[fooled], restored[fooled]),
-    }
+            failed = [
+                {"attack": name}
+                | failures(classifier, x[missed], y[missed], right[name]["PD + R-CAM + WD"][missed])
+                for name, missed in fooled.items()
+                if missed.any()
+            ]
+    return {"photos": len(x), "rows": rows, "failures": failed}
 
 
 def tables(figures: dict[str, Any]) -> str:
-    """The figures as two tables."""
-    return (
-        f"{figures['top-1 attacked']} % right when attacked\n\n"
-        f"{markdown(figures['rows'])}\n\n{markdown([figures['failures']])}"
-    )
+    """The figures as two tables: top-1 (%), and what becomes of the photos that were fooled."""
+    return f"Right (%):\n\n{markdown(figures['rows'])}\n\n{markdown(figures['failures'])}"
 
 
 if __name__ == "__main__":

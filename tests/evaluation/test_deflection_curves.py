@@ -7,11 +7,14 @@ from evaluation.deflection import COMBINATIONS
 def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
     monkeypatch.setattr(deflection_curves, "DEFLECTIONS", (0, 200))
     monkeypatch.setattr(deflection_curves, "WINDOWS", (5, 10))
+    monkeypatch.setattr(deflection_curves, "STRENGTHS", (1, 4))
     figures = deflection_curves.measure(tiny_classifier, labelled_folder, size=64, limit=6, seed=0)
     assert figures["photos"] <= 6
-    rows = figures["rows"]
+    first, *rows = figures["rows"]
+    assert first["clean"] == 100
     assert len(rows) == 3 * len(COMBINATIONS)
     untouched = next(row for row in rows if row["deflections"] == 0 and row["parts"] == "PD")
-    assert untouched["clean"] == 100
-    assert untouched["attacked"] == figures["top-1 attacked"]
-    assert figures["failures"]["photos not restored"] <= figures["photos"]
+    for name in ("clean", "ε 1/255", "ε 4/255"):
+        assert untouched[name] == first[name]
+    for row in figures["failures"]:
+        assert row["photos not restored"] <= figures["photos"]
