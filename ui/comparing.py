@@ -71,6 +71,9 @@ def _present() -> dict[str, Defense]:
 
 
 def _table(story: Story, work: Background[Cell]) -> None:
+    if _GO in st.session_state:
+        # A press reruns this fragment only; the page leaves.
+        st.rerun()
     done = len(work.parts)
     if not work.finished:
         st.progress(done / work.total, f"{done} of {work.total}: the table fills while you look at it")
@@ -99,7 +102,7 @@ def _table(story: Story, work: Background[Cell]) -> None:
         column_config={
             "attacked_picture": st.column_config.ImageColumn("Result"),
             "clean_picture": st.column_config.ImageColumn("Result"),
-            "title": st.column_config.TextColumn("Defense"),
+            "title": st.column_config.TextColumn("Defense", width=190),
             "attacked": st.column_config.TextColumn("Attacked photo"),
             "clean": st.column_config.TextColumn("Clean photo"),
             "attacked_true": st.column_config.NumberColumn(f"{true}, attacked", format="%.0f %%"),

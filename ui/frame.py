@@ -50,6 +50,7 @@ def _photo(bench: Workbench) -> Photo:
         list(_SOURCES),
         format_func=_SOURCES.__getitem__,
         key="source",
+        persist_state="session",
         required=True,
         label_visibility="collapsed",
         width="stretch",
@@ -167,6 +168,7 @@ def _classifier(bench: Workbench) -> Classifier:
         devices,
         format_func=str.upper,
         key="device",
+        persist_state="session",
         disabled=len(devices) == 1,
         help="What computes. This machine has no other." if len(devices) == 1 else "What computes.",
     )
@@ -177,6 +179,7 @@ def _classifier(bench: Workbench) -> Classifier:
         [*classifiers.names(), link.OWN],
         format_func=_title,
         key="classifier",
+        persist_state="session",
         label_visibility="collapsed",
         help="torchvision's are downloaded on first use.",
     )
