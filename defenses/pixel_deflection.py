@@ -13,7 +13,7 @@ from classifiers.base import Classifier
 from defenses.base import Defense
 from explain import COMBINATIONS, robust_cam
 from ops import denoisers
-from ops.deflection import Deflections, deflect, draw, moved, origins
+from ops.deflection import Deflections, deflect, draw, moved, outcome
 from ops.straight_through import clipped
 from ops.wavelets import WAVELETS, Shrinkage, denoise, mosaic
 from story import Step, param
@@ -271,8 +271,8 @@ class PixelDeflection(Defense):
 
 def arrows(copies: Deflections, width: int) -> Tensor:
     """Whence each moved pixel has its colour in the end: (B, N, 4), row and column from and to."""
-    origin, last = origins(copies)
+    end = outcome(copies)
     lines = torch.stack(
-        [origin // width, origin % width, copies.targets // width, copies.targets % width], -1
+        [end.origins // width, end.origins % width, end.targets // width, end.targets % width], -1
     )
-    return torch.where(last[..., None], lines, -1).flatten(1, 2)
+    return torch.where(end.last[..., None], lines, -1).flatten(1, 2)

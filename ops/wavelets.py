@@ -112,7 +112,7 @@ def _weighed(parts: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Σ weight · part, added up from the first to the last."""
     total = weights[0] * parts[0]
     for part, weight in zip(parts[1:], weights[1:], strict=True):
-        total = total + weight * part
+        total += weight * part
     return total
 
 
@@ -168,11 +168,10 @@ def _shrink(planes: Tensor, sigma: Tensor | None, wavelet: str, mode: str, level
         tiny = torch.finfo(level.dtype).eps
         power = level.square().mean((-2, -1), keepdim=True)
         threshold = variance / (power - variance).clamp(min=tiny).sqrt()
-        size = level.abs()
         if mode == "soft":
-            shrunk = level.sign() * (size - threshold).clamp(min=0)
+            shrunk = level - level.clamp(-threshold, threshold)
         else:
-            shrunk = torch.where(size < threshold, 0, level)
+            shrunk = torch.where(level.abs() < threshold, 0, level)
         after.append(shrunk)
         thresholds.append(threshold.expand(*level.shape[:3], 1, 1)[..., 0, 0])
     result = recompose(rest, tuple(after), wavelet)[..., :height, :width]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ops.deflection import Deflections, deflect, draw, moved, origins
+from ops.deflection import Deflections, deflect, draw, moved, outcome
 
 
 def one_by_one(x, deflections):
@@ -41,9 +41,10 @@ def test_a_chain_carries_the_first_colour():
     # 1 takes 0's colour, 2 takes that, 0 changes afterwards, 3 takes what 2 has.
     copies = Deflections(torch.tensor([[[1, 2, 0, 3]]]), torch.tensor([[[0, 1, 3, 2]]]))
     assert deflect(x, copies)[0, 0, 0].tolist() == [3, 0, 0, 0]
-    origin, last = origins(copies)
-    assert origin[0, 0].tolist() == [0, 0, 3, 0]
-    assert last.all()
+    end = outcome(copies)
+    assert end.targets[0, 0].tolist() == [0, 1, 2, 3]
+    assert end.origins[0, 0].tolist() == [3, 0, 0, 0]
+    assert end.last.all()
 
 
 def test_the_gradient_is_that_of_the_loop():
