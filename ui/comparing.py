@@ -88,7 +88,7 @@ def _table(story: Story, work: Background[Cell]) -> None:
         st.error(text, icon=":material/error:")
     rows = _rows(work.parts)
     both = story.attacked is not None
-    true = story.labels[story.source]
+    likely = f"how likely the classifier finds {story.labels[story.source]}"
     st.dataframe(
         rows,
         key=_TABLE,
@@ -102,11 +102,11 @@ def _table(story: Story, work: Background[Cell]) -> None:
         column_config={
             "attacked_picture": st.column_config.ImageColumn("Result"),
             "clean_picture": st.column_config.ImageColumn("Result"),
-            "title": st.column_config.TextColumn("Defense", width=190),
+            "title": st.column_config.TextColumn("Defense", width=150),
             "attacked": st.column_config.TextColumn("Attacked photo"),
             "clean": st.column_config.TextColumn("Clean photo"),
-            "attacked_true": st.column_config.NumberColumn(f"{true}, attacked", format="%.0f %%"),
-            "clean_true": st.column_config.NumberColumn(f"{true}, clean", format="%.0f %%"),
+            "attacked_true": st.column_config.NumberColumn("P attacked", format="%.0f %%", help=likely),
+            "clean_true": st.column_config.NumberColumn("P clean", format="%.0f %%", help=likely),
             "attacked_ssim": st.column_config.NumberColumn("SSIM", format="%.3f", help="to the clean photo"),
             "clean_ssim": st.column_config.NumberColumn("SSIM", format="%.3f", help="to the clean photo"),
             "attacked_psnr": st.column_config.NumberColumn(
