@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.restoration import denoise_wavelet
 
+from classifiers import pick_device
 from ops.deflection import deflect, draw
 from ops.wavelets import denoise
 
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--deflections", type=int, default=1500)
     parser.add_argument("--repeats", type=int, default=21)
     given = parser.parse_args()
+    pick_device("cpu")
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(given.batch, 3, given.size, given.size, generator=generator)
     maps = torch.rand(given.batch, 1, given.size, given.size, generator=generator)

@@ -1,7 +1,14 @@
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from classifiers import ClassifierError, available_devices, device, pick_device
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +74,31 @@ def test_a_containers_share_of_the_cores_counts(monkeypatch, tmp_path, quota, ex
     if quota:
         (tmp_path / "cpu.max").write_text(quota)
     assert device.usable_cores() == expected
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no mallopt")
+def test_the_memory_of_a_freed_tensor_is_not_fetched_again():
+    script = """
+import resource, sys, torch
+from classifiers import pick_device
+torch.set_num_threads(1)
+if sys.argv[1] == "picked":
+    pick_device("cpu")
+def step():
+    return [torch.ones(2_500_000) for _ in range(3)]
+for _ in range(3):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    fetched = {
+        case: int(
+            subprocess.run(
+                [sys.executable, "-c", script, case], cwd=ROOT, capture_output=True, check=True
+            ).stdout
+        )
+        for case in ("picked", "not")
+    }
+    assert fetched["picked"] < fetched["not"] / 100
