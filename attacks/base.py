@@ -158,7 +158,8 @@ class Attack(Parametrised, ABC):
         Args:
             x: (B, 3, H, W) in [0, 1]; left as it is.
             y: (B,) numbers of labels, the ones to reach or to leave.
-            model: photos -> logits (B, labels); left as it is.
+            model: photos -> logits (B, labels); left as it is. One that answers at random says in ``draws``
+                how many answers a gradient is averaged over.
             progress: called after each iteration; what it raises ends the attack.
             frames: the most iterates to keep; 0 for none, since those of a batch of photos take much memory.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from attacks.base import Goal, Trail
+from attacks.slope import slope
 
 Direction = Callable[[Tensor], Tensor]
 Projection = Callable[[Tensor], Tensor]
@@ -43,15 +45,13 @@ def climb(
         project: nearest photo inside the ball and [0, 1].
     """
     length = step if goal == "untargeted" else -step
+    cross_entropy = partial(F.cross_entropy, target=y, reduction="none")
     trail.total = steps
     iterate = start
     for _ in range(steps):
-        iterate = iterate.detach().requires_grad_()
-        loss = F.cross_entropy(model(iterate), y, reduction="none")
-        (gradient,) = torch.autograd.grad(loss.sum(), iterate)
-        # exp(-cross-entropy) is the softmax probability of y.
-        trail.add(iterate, loss, torch.exp(-loss.detach()))
-        iterate = project(iterate.detach() + length * direction(gradient))
+        gradient, loss, probability = slope(iterate, y, model, cross_entropy)
+        trail.add(iterate, loss, probability)
+        iterate = project(iterate + length * direction(gradient))
     return iterate
 
 

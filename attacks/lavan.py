@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from attacks.base import Trail, probability_of, uniforms
+from attacks.base import Trail, uniforms
 from attacks.placement import Box, PatchAttack, pasted
+from attacks.slope import slope
 from story import param
 
 
@@ -75,12 +77,11 @@ class LaVAN(PatchAttack):
         left = torch.arange(len(x), device=x.device)
         trail.total = self.iterations
         for number in range(self.iterations):
-            photos = attacked[left].requires_grad_()
-            logits = model(photos)
-            gain = margin(logits, y[left], source[left])
-            gradient = box.of(torch.autograd.grad(gain.sum(), photos)[0])
-            loss = loss.index_copy(0, left, -gain.detach())
-            probability = probability.index_copy(0, left, probability_of(y[left], logits.detach()))
+            gain = partial(margin, target=y[left], source=source[left])
+            change, gained, reached = slope(attacked[left], y[left], model, gain)
+            gradient = box.of(change)
+            loss = loss.index_copy(0, left, -gained)
+            probability = probability.index_copy(0, left, reached)
             trail.add(attacked, loss, probability)
             unfinished = probability[left] < self.stop_at
             left = left[unfinished]
