@@ -7,6 +7,7 @@ from defenses.lgs import LGS
 from defenses.pixel_deflection import PixelDeflection
 from defenses.slgs import SLGS
 from defenses.smoothing_vote import SmoothingVote
+from defenses.threats import THREATS, Oblivious, Threat
 from defenses.wlgs import WLGS
 
 DEFENSES: dict[str, type[Defense]] = {
@@ -23,10 +24,13 @@ __all__ = [
     "DEFENSES",
     "LGS",
     "SLGS",
+    "THREATS",
     "WLGS",
     "Decision",
     "Defended",
     "Defense",
+    "Oblivious",
     "PixelDeflection",
     "SmoothingVote",
+    "Threat",
 ]

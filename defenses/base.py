@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor, nn
 
@@ -38,6 +38,20 @@ class Defense(Parametrised, ABC):
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
     paper: ClassVar[Mapping[str, Value]] = {}
+
+    def is_random(self, model: Classifier) -> bool:  # noqa: ARG002
+        """Whether another ``seed`` may give another result in front of ``model``."""
+        return "seed" in self.values()
+
+    def redrawn(self, seed: int) -> Self:
+        """The same defense with other draws.
+
+        Raises:
+            ValueError: it has no seed, or none of that number.
+        """
+        if "seed" not in self.values():
+            raise ValueError(f"{self.title} draws nothing at random, so it has no seed")
+        return type(self)(**(self.values() | {"seed": seed}))
 
     @abstractmethod
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense
-from defenses.looking import loss_field, saliency_field, saliency_step, seed_field, top_k_field
+from defenses.looking import (
+    looks_at_random,
+    loss_field,
+    saliency_field,
+    saliency_step,
+    seed_field,
+    top_k_field,
+)
 from ops.denoisers import inpainted
 from ops.morphology import dilate, erode
 from ops.scaling import mean
@@ -61,6 +68,10 @@ class DigitalWatermarking(Defense):
     dilations: int = param(
         3, low=0, high=10, step=1, unit="times", help="how often it is then dilated", moves=GROWN
     )
+
+    def is_random(self, model: Classifier) -> bool:
+        """Only smoothgrad draws."""
+        return looks_at_random(model, self.saliency)
 
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:
         """Photo, saliency, the mask and its clean-up, the hole, result, difference."""

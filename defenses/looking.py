@@ -45,3 +45,8 @@ def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss
         formula(chosen(method, model), top_k=top_k, loss=loss),
         own_scale=True,
     )
+
+
+def looks_at_random(model: Classifier, method: str) -> bool:
+    """Whether the saliency ``method`` draws noise in front of ``model``."""
+    return chosen(method, model) == "smoothgrad"

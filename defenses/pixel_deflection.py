@@ -150,6 +150,10 @@ class PixelDeflection(Defense):
     )
     seed: int = param(0, low=0, high=9999, step=1, help="draws the pixels", moves=DEFLECTED)
 
+    def is_random(self, model: Classifier) -> bool:  # noqa: ARG002
+        """As long as pixels move."""
+        return self.deflections > 0
+
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:
         """Photo, robust CAM, deflected photo, where pixels moved, coefficients, result, difference."""
         spared = self.spared(x, model)

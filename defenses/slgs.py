@@ -11,7 +11,14 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.lgs import LGS, SMOOTHED
-from defenses.looking import loss_field, saliency_field, saliency_step, seed_field, top_k_field
+from defenses.looking import (
+    looks_at_random,
+    loss_field,
+    saliency_field,
+    saliency_step,
+    seed_field,
+    top_k_field,
+)
 from ops.morphology import dilate, erode
 from ops.scaling import mean
 from ops.straight_through import positive, straight_through
@@ -70,6 +77,10 @@ class SLGS(LGS):
         help="how often it is then dilated: closes holes",
         moves=DILATED,
     )
+
+    def is_random(self, model: Classifier) -> bool:
+        """Only smoothgrad draws."""
+        return looks_at_random(model, self.saliency)
 
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:
         """Saliency, mask, its clean-up and the photo under it; D ⊙ ĝ."""

@@ -10,7 +10,14 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.lgs import LGS, SMOOTHED
-from defenses.looking import loss_field, saliency_field, saliency_step, seed_field, top_k_field
+from defenses.looking import (
+    looks_at_random,
+    loss_field,
+    saliency_field,
+    saliency_step,
+    seed_field,
+    top_k_field,
+)
 from ops.scaling import min_max, z_score
 from story import Step, param
 from story.param import Value
@@ -52,6 +59,10 @@ class WLGS(LGS):
         moves=WEIGHTED,
     )
     clamp: bool = param(False, help="clip W to 0 to 1, the figure's “WLGS clamp”", moves=WEIGHTED)
+
+    def is_random(self, model: Classifier) -> bool:
+        """Only smoothgrad draws."""
+        return looks_at_random(model, self.saliency)
 
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:
         """Saliency and its normalised form W; W ⊙ ĝ."""

@@ -1,7 +1,7 @@
 """What a classifier looks at, and a memory for it."""
 
 from explain.class_maps import COMBINATIONS, class_maps, combined, enlarged, robust_cam, top_maps
-from explain.memo import Memo, remembered, remembering
+from explain.memo import Memo, forgetting, remembered, remembering
 from explain.prediction import logits
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency
 
@@ -14,6 +14,7 @@ __all__ = [
     "class_maps",
     "combined",
     "enlarged",
+    "forgetting",
     "formula",
     "logits",
     "remembered",

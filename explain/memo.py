@@ -76,6 +76,16 @@ def remembering(memo: Memo) -> Iterator[None]:
         _memo.reset(token)
 
 
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """Within it, in this thread, nothing is looked up or kept: for photos that never come back."""
+    token = _memo.set(None)
+    try:
+        yield
+    finally:
+        _memo.reset(token)
+
+
 _Function = TypeVar("_Function", bound=Callable[..., Tensor])
 
 
