@@ -61,6 +61,7 @@ def compare(
     classifier: Classifier,
     defenses: Mapping[str, Defense],
     target: int | None = None,
+    through: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Cell]:
     """Cell by cell: first the pictures as they are, then each defense on the clean and on the attacked photo.
 
@@ -70,6 +71,7 @@ def compare(
         classifier: asked by the defenses, and for the verdicts.
         defenses: by name, in the order of the cells.
         target: number of the label that the attack is after.
+        through: name of a defense -> the photo that an attacker made who knows it, in place of ``attacked``.
     """
     true = int(logits(clean, classifier).argmax())
     pictures: dict[On, Tensor] = {"clean": clean}
@@ -78,7 +80,8 @@ def compare(
     for on, x in pictures.items():
         yield _cell("none", on, x, clean, classifier, true, target, rejected=False, seconds=0.0)
     for name, defense in defenses.items():
-        for on, x in pictures.items():
+        for on, picture in pictures.items():
+            x = (through or {}).get(name, picture) if on == "attacked" else picture
             # A memory of its own: what another defense has asked already would look free.
             with remembering(Memo(_MEMO_BYTES)):
                 began = _now(classifier)

@@ -8,18 +8,20 @@ from typing import Any
 
 from attacks import ATTACKS
 from classifiers.base import Prediction
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS
+from evaluation.draws import OverDraws
 from evaluation.run import Seen, Story
 from photos import Photo
 from story import Parametrised
 from story.export import attacked_npz, describe, finite, versions, write_story
 
 
-def report(story: Story) -> dict[str, Any]:
+def report(story: Story, over: OverDraws | None = None) -> dict[str, Any]:
     """What ``story.json`` holds; every number is one that JSON can hold.
 
     Parameters are in the units of the code, so that ``ATTACKS[name](**parameters)`` is the attack again. The
-    infinite ``psnr`` of two pictures that are the same is null.
+    infinite ``psnr`` of two pictures that are the same is null. ``over`` is what became of the attacked photo
+    with other draws of a random defense.
     """
     return {
         "photo": None if story.photo is None else photo_facts(story.photo, story.clean.x.shape[-1]),
@@ -27,7 +29,7 @@ def report(story: Story) -> dict[str, Any]:
         "clean": _seen(story.clean),
         "attacked": _seen(story.attacked),
         "defended": _seen(story.defended),
-        "attack": _attack(story),
+        "attack": _attack(story, over),
         "defense": _method(story.defense, DEFENSES),
         "steps": [describe(step, index) for index, step in enumerate(story.steps)],
         "device": str(story.clean.x.device),
@@ -36,13 +38,13 @@ def report(story: Story) -> dict[str, Any]:
     }
 
 
-def save_story(folder: Path, story: Story) -> dict[str, Any]:
+def save_story(folder: Path, story: Story, over: OverDraws | None = None) -> dict[str, Any]:
     """Writes the story's report, pictures and arrays into ``folder`` and gives the report.
 
     Raises:
         OSError: the folder cannot be made or written.
     """
-    told = report(story)
+    told = report(story, over)
     write_story(folder, told, story.steps, attacked_arrays(story))
     return told
 
@@ -80,7 +82,7 @@ def _seen(seen: Seen | None) -> dict[str, Any] | None:
     return told
 
 
-def _attack(story: Story) -> dict[str, Any] | None:
+def _attack(story: Story, over: OverDraws | None) -> dict[str, Any] | None:
     method = _method(story.attack, ATTACKS)
     if method is None or story.trace is None:
         return None
@@ -91,6 +93,20 @@ def _attack(story: Story) -> dict[str, Any] | None:
         "success": story.success,
         "success_8bit": story.success_8bit,
         "iterations": story.trace.iterations,
+        "threat": _method(story.threat, THREATS),
+        "over_draws": None if over is None else _draws(over),
+    }
+
+
+def _draws(over: OverDraws) -> dict[str, Any]:
+    low, high = over.interval
+    return {
+        "draws": over.count,
+        "success": over.fooled,
+        "clean_label": over.right,
+        "rejected": over.rejected,
+        "success_low": round(low, 6),
+        "success_high": round(high, 6),
     }
 
 

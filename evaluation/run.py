@@ -14,6 +14,7 @@ from torch import Tensor
 from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_of, succeeded
 from classifiers.base import Classifier, Prediction
 from defenses.base import Defense
+from defenses.threats import Oblivious, Threat
 from evaluation.metrics import psnr, ssim
 from explain import Memo, logits, remembering
 from photos import Photo
@@ -70,12 +71,14 @@ class Story:
         classifier: the classifier's name.
         labels: the classifier's labels.
         attack, defense: the methods; None where there is none.
+        threat: what the attacker knew of the defense.
         clean, attacked, defended: each picture and what the classifier says of it; None where there is none.
         source: number of the label that the classifier gives the clean photo.
         target: number of the label that the attack is after; None where it only leaves ``source``.
         trace: what the attack left behind.
         steps: the defense's steps, else the attack's, else the photo alone.
-        success: whether the attack fools the classifier; None without one.
+        success: whether the attack fools what it was made for: the classifier, or where the attacker knows
+            the defense, the two together, which a rejected photo does not; None without an attack.
         success_8bit: whether it still does after rounding to 8 bits.
         seconds: spent on "attack", "defense" and "classifier" (the verdicts alone); 0 for what did not run.
     """
@@ -85,6 +88,7 @@ class Story:
     labels: tuple[str, ...]
     attack: Attack | None
     defense: Defense | None
+    threat: Threat
     clean: Seen
     attacked: Seen | None
     defended: Seen | None
@@ -125,6 +129,8 @@ def run_story(
     memo: Memo | None = None,
     progress: Progress | None = None,
     trace: Trace | None = None,
+    threat: Threat | None = None,
+    assumed: Defense | None = None,
 ) -> Story:
     """Attacks a photo, defends it, and asks the classifier at every stage.
 
@@ -132,19 +138,25 @@ def run_story(
 
     Args:
         photo: a photo, or (1, 3, H, W) in [0, 1].
-        classifier: what the attack attacks, without the defense, and what gives the verdicts.
+        classifier: what an oblivious attack attacks, and what gives the verdicts.
         attack: or None.
-        defense: or None.
+        defense: or None. An attacker who knows of it attacks the two together.
         target: label that the attack shall reach; where it needs one and none is given, a random one.
         seed: of that random label; by default the attack's own seed, or 0.
         size: working size in px, by default the classifier's. A tensor keeps its own.
         memo: remembers what the classifier said, so that a change of a parameter costs only what it touches.
         progress: called after each iteration of the attack; what it raises ends the run.
         trace: what this attack left behind on this photo and target before; it does not run again.
+        threat: what the attacker knows of the defense; by default nothing.
+        assumed: what he takes for the defense; by default the defense itself.
 
     Raises:
-        ValueError: no such label, a target for an attack that takes none, or a photo of a wrong shape.
+        ValueError: no such label, a target for an attack that takes none, a photo of a wrong shape, or a
+            threat that knows a defense where there is none.
     """
+    threat = threat or Oblivious()
+    if threat.knows and (attack is None or defense is None):
+        raise ValueError(f"{threat.title} is an attack through a defense: give both")
     x = _working(photo, size or classifier.working_size).to(classifier.device)
     watch = _Watch(classifier.device)
     attacked = defended = success = success_8bit = wanted = None
@@ -156,29 +168,29 @@ def run_story(
             y = _label(attack, clean, classifier, target, seed)
             wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
             if trace is None:
+                known = assumed or defense
+                through = classifier if known is None else threat.attacked(known, classifier)
                 with watch.times("attack"):
-                    trace = attack.run(x, y, classifier, progress)
+                    trace = attack.run(x, y, through, progress)
             attacked = _look(trace.attacked.to(x), classifier, watch, clean=x)
-            with watch.times("classifier"):
-                rounded = logits(eight_bit(attacked.x), classifier)
-            success = bool(succeeded(attacked.logits, y, attack.aim))
-            success_8bit = bool(succeeded(rounded, y, attack.aim))
             steps = story_of(x, trace)
         if defense is not None:
-            with watch.times("defense"):
-                steps = defense.steps((attacked or clean).x, classifier)
-            defended = _look(by_name(steps, "result").map, classifier, watch, clean=x)
-            with watch.times("defense"):
-                decision = defense.decision(steps, classifier)
-            if decision is not None:
-                votes = tuple(classifier.labels[vote] for vote in decision.votes[0].tolist())
-                defended = replace(defended, votes=votes, rejected=int(decision.labels[0]) < 0)
+            steps, defended = _defend((attacked or clean).x, classifier, defense, watch, clean=x)
+        if attack is not None and attacked is not None:
+            rounded = eight_bit(attacked.x)
+            if defense is not None and defended is not None and threat.knows:
+                success = _fools(attack, defended, y)
+                success_8bit = _fools(attack, _defend(rounded, classifier, defense, watch, clean=x)[1], y)
+            else:
+                success = _fools(attack, attacked, y)
+                success_8bit = _fools(attack, _look(rounded, classifier, watch), y)
     return Story(
         photo=photo if isinstance(photo, Photo) else None,
         classifier=classifier.name,
         labels=classifier.labels,
         attack=attack,
         defense=defense,
+        threat=threat,
         clean=clean,
         attacked=attacked,
         defended=defended,
@@ -207,6 +219,26 @@ def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Tensor | None
         scores = logits(x, classifier)
     likeness = (None, None) if clean is None else (ssim(clean, x), psnr(clean, x))
     return Seen(x, scores, tuple(classifier.top(scores)[0]), *likeness)
+
+
+def _defend(
+    x: Tensor, classifier: Classifier, defense: Defense, watch: _Watch, clean: Tensor
+) -> tuple[list[Step], Seen]:
+    """The defense's steps on ``x``, and what comes of them."""
+    with watch.times("defense"):
+        steps = defense.steps(x, classifier)
+    defended = _look(by_name(steps, "result").map, classifier, watch, clean=clean)
+    with watch.times("defense"):
+        decision = defense.decision(steps, classifier)
+    if decision is None:
+        return steps, defended
+    votes = tuple(classifier.labels[vote] for vote in decision.votes[0].tolist())
+    return steps, replace(defended, votes=votes, rejected=int(decision.labels[0]) < 0)
+
+
+def _fools(attack: Attack, seen: Seen, y: Tensor) -> bool:
+    """Whether ``y`` (1,) is reached, or left, in what was seen; a rejected photo fools nobody."""
+    return not seen.rejected and bool(succeeded(seen.logits, y, attack.aim))
 
 
 def _label(
