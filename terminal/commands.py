@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 import torch
 
 from attacks import ATTACKS, Report
-from classifiers import BUILTIN
-from defenses import DEFENSES
+from classifiers import BUILTIN, Classifier
+from defenses import DEFENSES, THREATS
+from evaluation.draws import TRIALS, over_draws
 from evaluation.report import photo_facts, ranking, save_story
 from evaluation.run import Seen, Story, run_story
 from explain import logits
@@ -24,13 +25,20 @@ from terminal.flags import Registries, add_flags, explain_flags
 from terminal.inputs import checked_folder, chosen_methods, loaded, opened
 
 ATTACK: Registries = {"attack": ATTACKS}
-DEFEND: Registries = {"defense": DEFENSES, "attack": ATTACKS}
-COMPARE: Registries = {**{name: {name: cls} for name, cls in DEFENSES.items()}, "attack": ATTACKS}
+DEFEND: Registries = {"defense": DEFENSES, "attack": ATTACKS, "threat": THREATS}
+COMPARE: Registries = {
+    **{name: {name: cls} for name, cls in DEFENSES.items()},
+    "attack": ATTACKS,
+    "threat": THREATS,
+}
 """Every defense in a role of its own, so that each can have its parameters."""
 BATCH = 16
+_MOST_TRIALS = 1000
 OPTIONS = (
     "attack",
     "defense",
+    "threat",
+    "trials",
     "target",
     "out",
     "classifier",
@@ -43,6 +51,11 @@ OPTIONS = (
 )
 """The commands' own options; a parameter of one of these names has only its longer flag."""
 _PHOTO = "a file, or the name of a gallery photo"
+_ROLES = {
+    "attack": f"attack the photo first: {', '.join(ATTACKS)} (without: the photo as it is)",
+    "threat": f"what the attacker knows of the defense: {', '.join(THREATS)} (oblivious by default)",
+}
+"""What a role that need not be filled is for."""
 _FLAGS = """\
 Every parameter below is a flag of the method that it stands under. Numbers are in the unit shown; a fraction
 such as 8/255 is of the full range. A parameter that the chosen attack and defense share by name is written
@@ -115,8 +128,7 @@ def _add_story_options(parser: ArgumentParser, registries: Registries) -> None:
     parser.add_argument("photo", metavar="PHOTO", help=_PHOTO)
     main = next(iter(registries))
     for role, registry in registries.items():
-        names = ", ".join(registry)
-        text = names if role == main else f"attack the photo first: {names} (without: the photo as it is)"
+        text = ", ".join(registry) if role == main else _ROLES[role]
         parser.add_argument(f"--{role}", metavar="NAME", required=role == main, help=text)
     parser.add_argument("--target", metavar="LABEL", help="label that the attack shall reach")
     parser.add_argument(
@@ -124,7 +136,15 @@ def _add_story_options(parser: ArgumentParser, registries: Registries) -> None:
     )
     _add_shared_options(parser)
     add_flags(parser, registries, OPTIONS)
-    parser.set_defaults(command=_tell, **dict.fromkeys(("attack", "defense")))
+    if "threat" in registries:
+        parser.add_argument(
+            "--trials",
+            metavar="N",
+            type=int,
+            default=TRIALS,
+            help=f"how often an attacked photo is put to a random defense with other draws ({TRIALS})",
+        )
+    parser.set_defaults(command=_tell, **{role: None for role in DEFEND if role not in registries})
 
 
 def _add_comparison_options(parser: ArgumentParser, command: Callable[[Namespace], None]) -> None:
@@ -136,7 +156,8 @@ def _add_comparison_options(parser: ArgumentParser, command: Callable[[Namespace
         action="append",
         help=f"may be given several times (all by default): {', '.join(DEFENSES)}",
     )
-    parser.add_argument("--attack", metavar="NAME", help=f"attack the photo first: {', '.join(ATTACKS)}")
+    for role, text in _ROLES.items():
+        parser.add_argument(f"--{role}", metavar="NAME", help=text)
     parser.add_argument("--target", metavar="LABEL", help="label that the attack shall reach")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the table")
     _add_shared_options(parser)
@@ -195,7 +216,8 @@ def _classify(chosen: Namespace) -> None:
 
 def _tell(chosen: Namespace) -> None:
     """Both attack and defend: one story, written and summed up."""
-    attack, defense, seed = chosen_methods(chosen)
+    attack, defense, threat, seed = chosen_methods(chosen)
+    trials = _trials(chosen)
     out = checked_folder(chosen.out, chosen.photo)
     photo = opened(chosen.photo)
     classifier = loaded(chosen)
@@ -214,20 +236,38 @@ def _tell(chosen: Namespace) -> None:
             seed=seed,
             size=chosen.size,
             progress=show,
+            threat=threat,
         )
-    report = save_story(out, story)
+    over = over_draws(story, classifier, trials) if trials else None
+    report = save_story(out, story, over)
     if chosen.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
-        print(_summary(story))
+        print(_summary(story, classifier))
+        if over is not None:
+            low, high = over.interval
+            print(
+                f"{over.fooled} of {over.count} other draws of the defense fooled "
+                f"(95 % interval {low:.0%} to {high:.0%})"
+            )
         print(f"Written to {out}: story.json, {len(story.steps)} pictures, their arrays.")
 
 
-def _summary(story: Story) -> str:
-    """The verdict, and how like the clean photo the others are."""
+def _trials(chosen: Namespace) -> int:
+    """How many other draws of a random defense are asked."""
+    trials: int = getattr(chosen, "trials", 0)
+    if not 0 <= trials <= _MOST_TRIALS:
+        raise ValueError(f"--trials must be 0 to {_MOST_TRIALS}; {trials} is not")
+    return trials
+
+
+def _summary(story: Story, classifier: Classifier) -> str:
+    """The verdict, what the attacker knew, and how like the clean photo the others are."""
     stages = {"clean": story.clean, "attacked": story.attacked, "defended": story.defended}
     seen = {stage: picture for stage, picture in stages.items() if picture is not None}
     lines = [f"{' → '.join(_first(picture) for picture in seen.values())}: {_verdict(story)}"]
+    if story.threat.knows and story.defense is not None:
+        lines.append(f"{story.threat.title}: {story.threat.words(story.defense, classifier)}")
     for stage, picture in seen.items():
         if picture.ssim is not None and picture.psnr is not None:
             likeness = f"SSIM {picture.ssim:.3f}, PSNR {picture.psnr:.1f} dB against the clean photo"
@@ -250,12 +290,16 @@ def _verdict(story: Story) -> str:
             words.append(f"{reached} reached" if story.success else f"{reached} not reached")
         else:
             words.append("fooled" if story.success else "not fooled")
+        if story.threat.knows:
+            words.append("through the defense")
         if story.success:
             words.append(
                 "also after rounding to 8 bits" if story.success_8bit else "not after rounding to 8 bits"
             )
     if story.defended is not None and story.defended.rejected:
         words.append("rejected")
+    elif story.threat.knows and story.defended is not None:
+        words.append("clean label kept" if story.restored else "clean label lost")
     elif story.attacked is not None and story.attacked.label != story.source and story.defended is not None:
         words.append("restored" if story.restored else "not restored")
     elif story.defended is not None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attacks import ATTACKS, Attack, Report
 from classifiers import Classifier
-from defenses import DEFENSES, Defense
+from defenses import DEFENSES, THREATS, Defense, Threat
 from evaluation.compare import Cell, compare
 from evaluation.measuring import markdown
 from evaluation.report import photo_facts
@@ -24,23 +24,33 @@ from story.export import finite, report_json, versions
 from story.render import render, to_png
 from terminal.bar import Bar
 from terminal.flags import given_flags, texts_for
-from terminal.inputs import attack_of, checked_folder, loaded, named, opened, take_seed
+from terminal.inputs import (
+    add_threat,
+    attack_of,
+    checked_folder,
+    loaded,
+    named,
+    opened,
+    take_seed,
+    threat_of,
+)
 
 
 def tell_comparison(chosen: Namespace) -> None:
     """Every defense on one photo: ``compare.json``, ``compare.md`` and the results as pictures."""
-    attack, defenses, seed = _chosen(chosen)
+    attack, defenses, threat, seed = _chosen(chosen)
     out = checked_folder(chosen.out, chosen.photo)
     story, classifier = _attacked(chosen, attack, seed)
     attacked = None if story.attacked is None else story.attacked.x
     columns = 1 if attacked is None else 2
+    through = _through(story, classifier, attack, defenses, threat, quiet=chosen.quiet)
     cells: list[Cell] = []
     with Bar("comparing", quiet=chosen.quiet) as bar:
-        for cell in compare(story.clean.x, attacked, classifier, defenses, story.target):
+        for cell in compare(story.clean.x, attacked, classifier, defenses, story.target, through):
             cells.append(cell)
             bar.show(len(cells), columns * (len(defenses) + 1), cell.defense)
     told = {
-        **_facts(story, attack),
+        **_facts(story, attack, threat),
         "cells": [_described(cell, defenses) for cell in cells],
         "versions": versions(),
     }
@@ -55,7 +65,9 @@ def tell_comparison(chosen: Namespace) -> None:
 
 def tell_sweep(chosen: Namespace) -> None:
     """One parameter over its range: ``sweep.json`` and ``sweep.csv``."""
-    attack, defenses, seed = _chosen(chosen)
+    attack, defenses, threat, seed = _chosen(chosen)
+    if threat.knows:
+        raise ValueError("a sweep moves the defense under one attacked photo, so its attacker is oblivious")
     for defense in defenses.values():
         parameter_of(defense, chosen.over)
     out = checked_folder(chosen.out, chosen.photo)
@@ -69,7 +81,7 @@ def tell_sweep(chosen: Namespace) -> None:
     points = [
         point for name, swept in found.items() for point in _points(name, swept, story.source, story.target)
     ]
-    told = {**_facts(story, attack), "over": chosen.over, "points": points, "versions": versions()}
+    told = {**_facts(story, attack, threat), "over": chosen.over, "points": points, "versions": versions()}
     out.mkdir(parents=True, exist_ok=True)
     with (out / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(points[0]))
@@ -79,12 +91,13 @@ def tell_sweep(chosen: Namespace) -> None:
     print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(points))
 
 
-def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], int | None]:
-    """The attack, the defenses by name, all with their parameters, and the seed of a random label."""
+def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:
+    """Attack, defenses by name and threat, all with their parameters, and the seed of a random label."""
     names = list(dict.fromkeys(chosen.defense or DEFENSES))
     methods: dict[str, type[Parametrised]] = {name: named("defense", name, DEFENSES) for name in names}
     if chosen.attack is not None:
         methods["attack"] = named("attack", chosen.attack, ATTACKS)
+    add_threat(chosen, methods)
     given = given_flags(chosen)
     if len(names) == 1:
         given = {flag.replace("defense.", f"{names[0]}."): text for flag, text in given.items()}
@@ -92,7 +105,7 @@ def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], int |
     texts = texts_for(given, methods)
     attack = attack_of(chosen, texts.get("attack", {}))
     defenses = {name: DEFENSES[name](**DEFENSES[name].parsed(texts[name])) for name in names}
-    return attack, defenses, seed
+    return attack, defenses, threat_of(chosen, texts.get("threat", {})), seed
 
 
 def _attacked(chosen: Namespace, attack: Attack | None, seed: int | None) -> tuple[Story, Classifier]:
@@ -110,16 +123,45 @@ def _attacked(chosen: Namespace, attack: Attack | None, seed: int | None) -> tup
     return story, classifier
 
 
-def _facts(story: Story, attack: Attack | None) -> dict[str, Any]:
+def _through(
+    story: Story,
+    classifier: Classifier,
+    attack: Attack | None,
+    defenses: Mapping[str, Defense],
+    threat: Threat,
+    *,
+    quiet: bool,
+) -> dict[str, Tensor]:
+    """Name of a defense -> the photo attacked through it; empty where the attacker is oblivious."""
+    if attack is None or not threat.knows:
+        return {}
+    target = story.target if attack.aim == "targeted" else None
+    found: dict[str, Tensor] = {}
+    with Bar("attacking through each defense", quiet=quiet) as bar:
+        for name, defense in defenses.items():
+            known = run_story(story.clean.x, classifier, attack, defense, target=target, threat=threat)
+            assert known.attacked is not None
+            found[name] = known.attacked.x
+            bar.show(len(found), len(defenses), name)
+    return found
+
+
+def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any]:
     assert story.photo is not None
     names = [name for name, known in ATTACKS.items() if known is type(attack)]
+    threats = [name for name, known in THREATS.items() if known is type(threat)]
     return {
         "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
         "attack": None
         if attack is None
-        else {"name": names[0], "parameters": attack.values(), "success": story.success},
+        else {
+            "name": names[0],
+            "parameters": attack.values(),
+            "success": story.success,
+            "threat": {"name": threats[0], "parameters": threat.values()},
+        },
         "target": None if story.target is None else story.labels[story.target],
     }
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from attacks import ATTACKS, Attack
 from classifiers import Classifier, load, own
-from defenses import DEFENSES, Defense
+from defenses import DEFENSES, THREATS, Defense, Oblivious, Threat
 from photos import MAX_BYTES, Photo, PhotoError, gallery, gallery_photo, read_photo
 from story import Parameter, Parametrised
 from story.export import is_output
@@ -22,13 +22,14 @@ Method = TypeVar("Method", bound=Parametrised)
 _SEED = Parameter("seed", 0, "fixes the random label", low=0, high=2**31 - 1)
 
 
-def chosen_methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, int | None]:
+def chosen_methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, Threat, int | None]:
     """The methods with their parameters; the seed of the random label where it is not the attack's own."""
     methods: dict[str, type[Parametrised]] = {}
     if chosen.attack is not None:
         methods["attack"] = named("attack", chosen.attack, ATTACKS)
     if chosen.defense is not None:
         methods["defense"] = named("defense", chosen.defense, DEFENSES)
+    add_threat(chosen, methods)
     given = given_flags(chosen)
     seed = take_seed(given, methods)
     texts = texts_for(given, methods)
@@ -36,7 +37,32 @@ def chosen_methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, in
     if chosen.defense is not None:
         defending = DEFENSES[chosen.defense]
         defense = defending(**defending.parsed(texts["defense"]))
-    return attack, defense, seed
+    return attack, defense, threat_of(chosen, texts.get("threat", {})), seed
+
+
+def add_threat(chosen: Namespace, methods: dict[str, type[Parametrised]]) -> None:
+    """Puts what the attacker knows among the ``methods``, where the command line says so.
+
+    Raises:
+        ValueError: no such threat, or one without an attack.
+    """
+    if chosen.threat is None:
+        return
+    if chosen.attack is None:
+        raise ValueError("--threat is the attack's: give --attack too")
+    methods["threat"] = named("threat", chosen.threat, THREATS)
+
+
+def threat_of(chosen: Namespace, texts: Mapping[str, str]) -> Threat:
+    """What the attacker knows, with the parameters ``texts``; nothing where the command line is silent.
+
+    Raises:
+        ValueError: a parameter outside its range.
+    """
+    if chosen.threat is None:
+        return Oblivious()
+    knowing = named("threat", chosen.threat, THREATS)
+    return knowing(**knowing.parsed(texts))
 
 
 def attack_of(chosen: Namespace, texts: Mapping[str, str]) -> Attack | None:
