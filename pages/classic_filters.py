@@ -2,13 +2,10 @@
 
 import streamlit as st
 
-from ui import attacking, defending, places, shell, state
+from ui import defending, places, shell
 
 scene = shell.scene()
-st.markdown(
-    "What people try first: saving the photo again, blurring it, painting over what stands out. The attacker "
-    "does not know of the defense (an *oblivious* attack)."
-)
+st.markdown("What people try first: saving the photo again, blurring it, painting over what stands out.")
 defending.choices(places.CLASSIC)
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+result = defending.attacked(scene)
 defending.workshop(scene, result)

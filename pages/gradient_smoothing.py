@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from ui import attacking, defending, places, shell, state
+from ui import defending, places, shell
 
 scene = shell.scene()
 st.markdown(
     "A patch is busier than most of a photo: darken what is busy, and the classifier may see the object "
-    "again. What it says about the clean photo is taken for the true label. The attacker does not know of "
-    "the defense (an *oblivious* attack)."
+    "again. What it says about the clean photo is taken for the true label."
 )
 defending.choices(places.GRADIENT_SMOOTHING)
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+result = defending.attacked(scene)
 defending.workshop(scene, result)

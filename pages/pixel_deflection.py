@@ -2,14 +2,13 @@
 
 import streamlit as st
 
-from ui import attacking, defending, deflecting, shell, state
+from ui import defending, deflecting, shell
 
 scene = shell.scene()
 st.markdown(
     "An attack is tuned to every single pixel; the object is not. Move a few pixels where the object is not, "
-    "smooth away the traces, and the classifier may see the object again. The attacker does not know of the "
-    "defense (an *oblivious* attack)."
+    "smooth away the traces, and the classifier may see the object again."
 )
 defending.choices(("pixel-deflection",))
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
+result = defending.attacked(scene)
 defending.workshop(scene, result, deflecting.more)

@@ -53,8 +53,13 @@ def switch(name: str) -> None:
     want()
 
 
-def chosen(scene: Scene) -> Attempt:
+def chosen(scene: Scene, *, through: bool = False) -> Attempt:
     """The attack as the settings have it.
+
+    Args:
+        scene: what the sidebar says.
+        through: whether the attacker may know the chosen defense, as he does on the defenses' pages. One who
+            asks for no gradient has no use for it.
 
     Raises:
         ValueError: parameters that don't go together.
@@ -65,7 +70,10 @@ def chosen(scene: Scene) -> Attempt:
     if target is not None and target not in scene.classifier.labels:
         notice(f"{target} is no label of this classifier, so the target is a random one.")
         st.session_state["target"] = target = None
-    return Attempt(name, attack, target)
+    threat = state.threat()
+    if not (through and threat.knows) or attack.targeted == "none":
+        return Attempt(name, attack, target)
+    return Attempt(name, attack, target, threat, state.defense()[0])
 
 
 # --- settings ---------------------------------------------------------------------------------------------
@@ -131,7 +139,7 @@ def _move(side: float, left: float, top: float) -> None:
 # --- running ----------------------------------------------------------------------------------------------
 
 
-def result(scene: Scene, *, with_button: bool) -> Result | None:
+def result(scene: Scene, *, with_button: bool, through: bool = False) -> Result | None:
     """The attack's result on this photo: the present one, else the last good one, else None.
 
     Draws progress while it runs, and a sentence where it has not run.
@@ -139,8 +147,9 @@ def result(scene: Scene, *, with_button: bool) -> Result | None:
     Args:
         scene: what the sidebar says.
         with_button: whether that sentence needs a button beside it, for pages without the settings.
+        through: as of ``chosen``.
     """
-    bench, attempt = workbench(), chosen(scene)
+    bench, attempt = workbench(), chosen(scene, through=through)
     interrupted = st.session_state.pop(_RUNNING, False)
     wanted = st.session_state.pop(_WANTED, False)
     if wanted and not attempt.instant:
@@ -149,19 +158,26 @@ def result(scene: Scene, *, with_button: bool) -> Result | None:
         return Result(attempt, bench.story(scene, attempt), present=True)
     if interrupted:
         notice("The attack was stopped, because something else was changed while it ran.")
-    last = bench.last(scene)
+    last = bench.last(scene, knows=attempt.threat.knows) or bench.last(scene)
     _offer(attempt, last, with_button)
     return Result(last, bench.story(scene, last), present=False) if last else None
 
 
 def _offer(attempt: Attempt, last: Attempt | None, with_button: bool) -> None:
-    text = f"{attempt.attack.title} has not run with these settings on this photo yet."
+    text = f"{_named(attempt)} has not run with these settings on this photo yet."
     if last:
-        text += f" Below is the last result, of {last.attack.title}."
+        text += f" Below is the last result, of {_named(last)}."
     place, beside = st.columns([4, 1], vertical_alignment="center") if with_button else (st.container(), None)
     place.info(text, icon=":material/hourglass_empty:")
     if beside:
         beside.button("Run it", icon=":material/play_arrow:", type="primary", width="stretch", on_click=want)
+
+
+def _named(attempt: Attempt) -> str:
+    """The attack, and what it goes through."""
+    if attempt.against is None:
+        return attempt.attack.title
+    return f"{attempt.attack.title} through {attempt.against.title} ({attempt.threat.title})"
 
 
 def _run(scene: Scene, attempt: Attempt) -> Story:

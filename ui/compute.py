@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch import Tensor
 import classifiers
 from attacks import Attack, Report, Trace, labels_for
 from classifiers import Classifier
-from defenses import Defense
+from defenses import Defense, Oblivious, Threat
 from evaluation.run import Story, run_story
 from explain import Memo, logits, remembering, saliency
 from photos import Photo
@@ -119,21 +119,26 @@ class Attempt:
         name: in the registry.
         attack: with its parameters.
         target: label to reach; None for a random one, or where the attack takes none.
+        threat: what the attacker knows of the defense.
+        against: the defense that he goes through; None where he is oblivious.
     """
 
     name: str
     attack: Attack
     target: str | None
+    threat: Threat = field(default_factory=Oblivious)
+    against: Defense | None = None
 
     @property
     def key(self) -> tuple[Hashable, ...]:
         """All that decides what the attack does."""
-        return self.name, *self.attack.values().items(), self.target
+        return self.name, *self.attack.values().items(), self.target, self.threat, self.against
 
     @property
     def instant(self) -> bool:
         """Whether it costs no more than a look at the photo, so that it need not be asked for."""
-        return all(parameter.name != "iterations" for parameter in self.attack.parameters())
+        one_pass = all(parameter.name != "iterations" for parameter in self.attack.parameters())
+        return one_pass and not self.threat.knows
 
 
 @runtime_checkable
@@ -232,9 +237,12 @@ class Workbench:
         """Whether this very attack on this very photo lies on the bench."""
         return self._runs.get((scene.key, attempt.key)) is not None
 
-    def last(self, scene: Scene) -> Attempt | None:
-        """The attack that last ran to its end on this photo, as long as its result is kept."""
-        attempt = self._last.get(scene.key)
+    def last(self, scene: Scene, *, knows: bool = False) -> Attempt | None:
+        """The attack that last ran to its end on this photo, as long as its result is kept.
+
+        ``knows``: of those that go through a defense, else of the others.
+        """
+        attempt = self._last.get((scene.key, knows))
         return attempt if attempt is not None and self.has_run(scene, attempt) else None
 
     def story(
@@ -246,7 +254,9 @@ class Workbench:
     ) -> Story:
         """The photo, attacked, defended. An attack that has run does not run again.
 
-        ``progress`` is called with the device free for others; what it raises ends the run.
+        An attacker who knows a defense goes through the one that he knows, whatever ``defense`` then gets the
+        photo; by default that is the same. ``progress`` is called with the device free for others; what it
+        raises ends the run.
 
         Raises:
             ValueError: what was chosen does not fit, or the memory does not suffice.
@@ -265,18 +275,20 @@ class Workbench:
                 scene.photo,
                 scene.classifier,
                 attempt.attack if attempt else None,
-                defense,
+                defense or (attempt.against if attempt else None),
                 target=attempt.target if attempt else None,
                 size=scene.size,
                 memo=self.memo,
                 progress=report,
                 trace=known[0] if known else None,
+                threat=attempt.threat if attempt else None,
+                assumed=attempt.against if attempt else None,
             )
         if attempt is not None and story.trace is not None:
             if known is None:
                 # Kept as files: as numbers the iterates would take a hundred times the memory of the rest.
                 self._runs.put(key, (replace(story.trace, frames=story.trace.frames[:0]), _frames(story)))
-            self._last.put(scene.key, attempt)
+            self._last.put((scene.key, attempt.threat.knows), attempt)
         return story
 
     def watched(self, scene: Scene, attempt: Attempt) -> str:
@@ -379,13 +391,14 @@ class Workbench:
 
 
 def _frames(story: Story) -> Frames:
-    assert story.trace is not None and story.attacked is not None
+    seen = story.defended if story.threat.knows else story.attacked
+    assert story.trace is not None and seen is not None
     iterates = Step("iterate", story.trace.frames[:, 0], "photo")
     watched = story.source if story.target is None else story.target
     return Frames(
         [to_png(render(iterates, number)) for number in range(len(iterates.map))],
         story.trace.frame_iterations,
-        [*story.trace.probability[:, 0].tolist(), float(story.attacked.probabilities[watched])],
+        [*story.trace.probability[:, 0].tolist(), float(seen.probabilities[watched])],
         story.labels[watched],
     )
 

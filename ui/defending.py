@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from attacks.placement import PatchAttack
-from defenses import DEFENSES, Defense
+from defenses import DEFENSES, THREATS, Defense
 from evaluation.run import Story
 from explain import chosen
 from story.param import Value
 from ui import attacking, state
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
-from ui.calm import calmly, sentence
+from ui.calm import calmly
 from ui.compute import Gaze, Scene, workbench
 from ui.figures import PLAIN, ribbon_figure
 from ui.parameters import on_screen, parameter_widgets
 from ui.verdict import adversary, percent, stages, verdict_html
 
 _GAZES = ("gradient", "cam")
+_KNOWS = {"oblivious": "Nothing"} | {name: cls.title for name, cls in THREATS.items() if cls.knows}
 _ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
 
 
@@ -40,6 +41,26 @@ def choices(names: tuple[str, ...]) -> None:
                 help="\n\n".join(f"{_short(name)}: {DEFENSES[name].title}" for name in names),
             )
         on_choice()
+        if state.defends_attacked():
+            _threat_choice()
+
+
+def attacked(scene: Scene) -> Result | None:
+    """The attack whose photo is defended, knowing what was chosen; None for the clean photo."""
+    return attacking.result(scene, with_button=True, through=True) if state.defends_attacked() else None
+
+
+def _threat_choice() -> None:
+    """What the attacker knows."""
+    st.segmented_control(
+        "The attacker knows",
+        list(THREATS),
+        format_func=_KNOWS.__getitem__,
+        key="threat",
+        required=True,
+        persist_state="session",
+        help="\n\n".join(f"{_KNOWS[name]}: {cls.source}" for name, cls in THREATS.items()),
+    )
 
 
 def on_choice() -> None:
@@ -76,6 +97,7 @@ def workshop(scene: Scene, result: Result | None, more: More | None = None) -> N
 @st.fragment
 def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) -> None:
     """Everything that a control of the defense moves, and only this reruns when it does."""
+    knowing = st.container()
     verdict = st.container()
     pictures, controls = st.columns([3, 1], gap="large")
     with controls, calmly():
@@ -83,7 +105,9 @@ def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) 
         parameter_widgets("defense", DEFENSES, name)
     with calmly():
         with controls:
-            defense = _defense(name)
+            defense = _defense()
+        with knowing:
+            _knowing(scene, result, defense)
         story = workbench().story(scene, result.attempt if result else None, defense)
         verdict.html(verdict_html(stages(story)))
         with pictures:
@@ -95,16 +119,37 @@ def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) 
         state.write_link(scene)
 
 
-def _defense(name: str) -> Defense:
+def _defense() -> Defense:
     """The defense as the controls have it; where they don't go together, as it last was."""
-    kept = f"defense_kept.{name}"
-    try:
-        defense = DEFENSES[name](**state.chosen_values("defense"))
-    except ValueError as error:
-        st.error(f"{sentence(error)} What you see is with the values before.", icon=":material/error:")
-        return st.session_state.get(kept) or DEFENSES[name]()
-    st.session_state[kept] = defense
+    defense, wrong = state.defense()
+    if wrong:
+        st.error(f"{wrong} What you see is with the values before.", icon=":material/error:")
     return defense
+
+
+def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
+    """Which gradient the attacker uses, and whether he used it on this very defense."""
+    if result is None:
+        return
+    attempt, threat = result.attempt, state.threat()
+    if threat.knows and attempt.attack.targeted == "none":
+        st.caption(f"{attempt.attack.title} asks for no gradient, so it has no use for what it knows.")
+        return
+    st.caption(threat.words(defense, scene.classifier))
+    if threat.knows and defense.is_random(scene.classifier):
+        parameter_widgets("threat", THREATS, state.method("threat"))
+    if not (result.present and threat.knows) or (attempt.threat, attempt.against) == (threat, defense):
+        return
+    words, button = st.columns([4, 1], vertical_alignment="center")
+    words.info(
+        f"{attempt.attack.title} went through other values of this defense; these may stand in its way.",
+        icon=":material/hourglass_empty:",
+    )
+    if button.button(
+        "Run it again", icon=":material/play_arrow:", type="primary", width="stretch", key="attack_again"
+    ):
+        attacking.want()
+        st.rerun()
 
 
 _KINDS = {"small changes": "iterated-fgsm", "patches": "lavan"}

@@ -23,7 +23,7 @@ class Choices:
 
     Attributes:
         plain: name in the link and key in the session -> allowed words, the default first.
-        methods: "attack" and "defense" -> registry, the default first.
+        methods: "attack", "defense" and "threat" -> registry, the default first.
     """
 
     plain: Mapping[str, Sequence[str]]

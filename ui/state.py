@@ -7,11 +7,11 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attacks import ATTACKS
 from classifiers import names
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS, Defense, Threat
 from photos import gallery
 from story.param import Value
 from ui import link
-from ui.calm import notice
+from ui.calm import notice, sentence
 from ui.compute import Scene, workbench
 from ui.parameters import Registry, state_key, values_of
 
@@ -19,7 +19,7 @@ ON = ("attacked", "clean")
 """What a defense is shown on."""
 # Where no ready-made patch ships, the story begins with changes that nobody sees.
 ATTACK_METHODS = ATTACKS if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"], **ATTACKS}
-METHODS: dict[str, Registry] = {"attack": ATTACK_METHODS, "defense": DEFENSES}
+METHODS: dict[str, Registry] = {"attack": ATTACK_METHODS, "defense": DEFENSES, "threat": THREATS}
 """The registries, the default first."""
 _BEGUN = "begun"
 
@@ -54,17 +54,34 @@ def begin() -> bool:
 
 
 def method(kind: str) -> str:
-    """Name of the chosen attack or defense."""
+    """Name of the chosen attack, defense or threat."""
     return st.session_state[kind]
 
 
 def chosen_values(kind: str) -> dict[str, Value]:
-    """The chosen parameters of the chosen attack or defense."""
+    """The chosen parameters of the chosen attack, defense or threat."""
     return values_of(kind, METHODS[kind], method(kind), st.session_state)
 
 
+def threat() -> Threat:
+    """What the attacker knows, as chosen."""
+    return THREATS[method("threat")](**chosen_values("threat"))
+
+
+def defense() -> tuple[Defense, str]:
+    """The defense as the controls have it; where they don't go together, as it last was, and why."""
+    name = method("defense")
+    kept = f"defense_kept.{name}"
+    try:
+        present = DEFENSES[name](**chosen_values("defense"))
+    except ValueError as error:
+        return st.session_state.get(kept) or DEFENSES[name](), sentence(error)
+    st.session_state[kept] = present
+    return present, ""
+
+
 def parameter_key(kind: str, name: str) -> str:
-    """Where the session keeps a parameter of the chosen attack or defense."""
+    """Where the session keeps a parameter of the chosen attack, defense or threat."""
     registry = METHODS[kind]
     parameter = next(known for known in registry[method(kind)].parameters() if known.name == name)
     return state_key(kind, registry, method(kind), parameter)

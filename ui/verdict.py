@@ -61,7 +61,8 @@ def stages(story: Story) -> list[Stage]:
     found = [Stage("Clean", *_first(story.clean), CLEAN)]
     if story.attacked is not None:
         label, probability = _first(story.attacked)
-        missed = story.target is not None and not story.success
+        targeted = story.attack is not None and story.attack.aim == "targeted"
+        missed = targeted and story.attacked.label != story.target
         outcome = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
         found.append(Stage("Attacked", label, probability, ATTACKED, outcome, label == true))
     if story.defended is not None:
@@ -74,6 +75,10 @@ def _defended(story: Story, defended: Seen) -> Stage:
         said = " · ".join(defended.votes)
         return Stage("Defended", said, None, DEFENDED, "rejected", good=None)
     label, probability = _first(defended)
+    if story.threat.knows:
+        kept = "restored" if story.attacked and story.attacked.label != story.source else "kept"
+        outcome = "fooled" if story.success else kept if story.restored else "lost"
+        return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored))
     if story.attacked is None or story.attacked.label == story.source:
         outcome = "kept" if story.restored else "lost"
     else:
