@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
+from defenses.automatic import automatic_lam
 from defenses.base import Defense
 from ops.gradients import OPERATORS, luma, magnitude
 from ops.scaling import min_max
@@ -38,14 +39,15 @@ class LGS(Defense):
     REGION: ClassVar[str] = r"\hat{g}"
     """What λ multiplies, in LaTeX."""
 
-    lam: float = param(
+    lam: float | str = param(
         2.3,
         low=0,
         high=5,
         step=0.1,
         unit="×",
-        help="λ: how strongly the region is smoothed away",
+        help="λ: how strongly the region is smoothed away; auto: by the area of the busy windows",
         moves=SMOOTHED,
+        auto=True,
     )
     threshold: float = param(
         0.2,
@@ -94,7 +96,8 @@ class LGS(Defense):
         g = self.local_gradient(x)
         kept = self.keep(g)
         selection, region = self.select(x, kept, model)
-        result = self.smooth(x, region, self.lam)
+        lam = self.strength(kept)
+        result = self.smooth(x, region, lam)
         return [
             Step(
                 "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
@@ -116,10 +119,10 @@ class LGS(Defense):
             *selection,
             Step(
                 "smoothing weight",
-                _largest(_weight(region, self.lam)),
+                _largest(_weight(region, lam)),
                 "heat",
                 "The share of each pixel that is taken away; where it is 1, the pixel turns black.",
-                rf"\mathrm{{clip}}(\lambda \, {self.REGION},\, 0,\, 1)",
+                rf"\mathrm{{clip}}(\lambda \, {self.REGION},\, 0,\, 1){_chosen(lam)}",
             ),
             Step(
                 "result",
@@ -154,6 +157,14 @@ class LGS(Defense):
         """All that comes before λ, (B, 1 or 3, H, W): what λ multiplies."""
         return self.select(x, self.keep(self.local_gradient(x)), model)[1]
 
+    def strength(self, kept: Tensor) -> float | Tensor:
+        """λ: the field, or where it is "auto" that of each photo by its ĝ, (B, 1, 1, 1)."""
+        return automatic_lam(type(self).__name__.lower(), kept) if isinstance(self.lam, str) else self.lam
+
+    def lam_of(self, x: Tensor) -> float:
+        """The λ that one photo (1, 3, H, W) gets."""
+        return float(self.strength(self.keep(self.local_gradient(x))))
+
     def smooth(self, x: Tensor, region: Tensor, lam: float | Tensor) -> Tensor:
         """The smoothed photos, for one λ, or for (N, 1, 1, 1) of them on one photo: (N, 3, H, W)."""
         return x * (1 - _weight(region, lam))
@@ -161,6 +172,13 @@ class LGS(Defense):
 
 def _weight(region: Tensor, lam: float | Tensor) -> Tensor:
     return torch.clamp(lam * region, 0, 1)
+
+
+def _chosen(lam: float | Tensor) -> str:
+    """The end of a formula: which λ one photo got by itself."""
+    if not isinstance(lam, Tensor) or len(lam) > 1:
+        return ""
+    return rf", \quad \lambda = {float(lam):g}"
 
 
 def _largest(maps: Tensor) -> Tensor:

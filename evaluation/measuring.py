@@ -20,6 +20,18 @@ from photos.folder import list_folder, open_photo
 BATCH = 20
 
 
+def options(about: str | None) -> ArgumentParser:
+    """The arguments that every measuring command has; ``about`` is its module's docstring."""
+    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
+    parser.add_argument("--classifier", default="builtin")
+    parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
+    parser.add_argument("--limit", type=int, default=200, help="how many photos")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="also write the figures there")
+    return parser
+
+
 def command(
     about: str | None, measure: Callable[..., dict[str, Any]], tables: Callable[[dict[str, Any]], str]
 ) -> None:
@@ -30,14 +42,7 @@ def command(
         measure: (classifier, folder, *, size, limit, seed) -> figures by name; "photos" is their number.
         tables: the figures as text.
     """
-    parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
-    parser.add_argument("--classifier", default="builtin")
-    parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
-    parser.add_argument("--limit", type=int, default=200, help="how many photos")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    given = parser.parse_args()
+    given = options(about).parse_args()
     classifier = load(given.classifier)
     size = given.size or classifier.working_size
     figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)

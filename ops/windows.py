@@ -14,13 +14,25 @@ def kept_pixels(maps: Tensor, block: int, overlap: int, threshold: float) -> Ten
     channel is judged by itself. The result is constant in ``maps`` almost everywhere, so it has no gradient.
     """
     with torch.no_grad():
-        # A matrix for each side says which pixel lies in which window: with these two, summing over all
-        # windows is two matrix products, and spreading the verdicts back over the pixels two more.
-        rows = _membership(maps, maps.shape[-2], block, block - overlap)  # (H, windows down)
-        columns = _membership(maps, maps.shape[-1], block, block - overlap)  # (W, windows across)
-        means = rows.T @ maps @ columns / (rows.sum(0)[:, None] * columns.sum(0))
-        kept = (means > threshold).to(maps)
+        rows, columns = _memberships(maps, block, overlap)
+        kept = (window_means(maps, block, overlap) > threshold).to(maps)
         return (rows @ kept @ columns.T > 0).to(maps)
+
+
+def window_means(maps: Tensor, block: int, overlap: int) -> Tensor:
+    """The mean of every window of ``kept_pixels``: (B, C, H, W) -> (B, C, windows down, windows across)."""
+    rows, columns = _memberships(maps, block, overlap)
+    return rows.T @ maps @ columns / (rows.sum(0)[:, None] * columns.sum(0))
+
+
+def _memberships(maps: Tensor, block: int, overlap: int) -> tuple[Tensor, Tensor]:
+    """A matrix for each side, (H, windows down) and (W, windows across), 1 where a pixel lies in a window.
+
+    With these two, summing over all windows is two matrix products, and spreading verdicts back over the
+    pixels two more.
+    """
+    height, width = maps.shape[-2:]
+    return _membership(maps, height, block, block - overlap), _membership(maps, width, block, block - overlap)
 
 
 def _membership(like: Tensor, side: int, block: int, stride: int) -> Tensor:

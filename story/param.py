@@ -13,6 +13,8 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 Value = int | float | bool | str
+AUTO = "auto"
+"""Value of a number that the method finds for itself."""
 _METADATA_KEY = "parameter"
 _ON = ("true", "on", "1", "yes")
 _OFF = ("false", "off", "0", "no")
@@ -33,6 +35,7 @@ class Parameter:
         shown_as: factor from the code's unit to the screen's (255 for ε, which is 0-1 in code).
         moves: names of the steps that the parameter changes.
         advanced: shown folded away on pages.
+        auto: whether a number may also be ``AUTO``.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Parameter:
     shown_as: float = 1.0
     moves: tuple[str, ...] = ()
     advanced: bool = False
+    auto: bool = False
 
     @property
     def type(self) -> type:
@@ -67,6 +71,8 @@ class Parameter:
             if value not in self.choices:
                 raise ValueError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
             return str(value)
+        if self.auto and value == AUTO:
+            return AUTO
         return self._check_number(value)
 
     def _check_number(self, value: Any) -> int | float:
@@ -91,7 +97,8 @@ class Parameter:
         assert self.low is not None and self.high is not None
         unit = f" {self.unit}" if self.unit else ""
         steps = f" in steps of {self.step:g}" if self.type is int and self.step not in (None, 1) else ""
-        return f"{_number(self.low * self.shown_as)} to {_number(self.high * self.shown_as)}{unit}{steps}"
+        limits = f"{_number(self.low * self.shown_as)} to {_number(self.high * self.shown_as)}"
+        return f"{limits}{unit}{steps}{f' or {AUTO}' if self.auto else ''}"
 
     def show(self, value: Value) -> str:
         """``value`` in the unit of the screen, without the unit's name."""
@@ -112,7 +119,7 @@ class Parameter:
             if text.lower() not in _ON + _OFF:
                 raise ValueError(f"{self.name} is on or off, not {text!r}")
             return text.lower() in _ON
-        if self.type is str:
+        if self.type is str or (self.auto and text == AUTO):
             return self.check(text)
         try:
             number = float(Fraction(text)) if "/" in text else float(text) / self.shown_as
@@ -140,17 +147,22 @@ def param(
     shown_as: float = 1.0,
     moves: tuple[str, ...] = (),
     advanced: bool = False,
+    auto: bool = False,
 ) -> Any:
     """A dataclass field that carries its ``Parameter``; typed ``Any``, so the annotation is the field's type.
 
     Raises:
-        TypeError: a number without a range, or a word without choices.
+        TypeError: a number without a range, a word without choices, or ``auto`` for anything but a number.
     """
     if isinstance(default, str) and not choices:
         raise TypeError("a word needs its choices")
     if isinstance(default, int | float) and not isinstance(default, bool) and (low is None or high is None):
         raise TypeError("a number needs low and high")
-    description = Parameter("", default, help, low, high, step, unit, choices, shown_as, moves, advanced)
+    if auto and low is None:
+        raise TypeError("only a number can be automatic")
+    description = Parameter(
+        "", default, help, low, high, step, unit, choices, shown_as, moves, advanced, auto
+    )
     return dataclasses.field(default=default, metadata={_METADATA_KEY: description})
 
 

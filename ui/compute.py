@@ -143,9 +143,11 @@ class Attempt:
 
 @runtime_checkable
 class _Strong(Protocol):
-    """A defense with a strength λ, whose field is ``lam``: all before it, and all from it on."""
+    """A defense with a strength λ: which it is for a photo, all before it, and all from it on."""
 
-    lam: float
+    lam: float | str
+
+    def lam_of(self, x: Tensor) -> float: ...
 
     def region(self, x: Tensor, model: Classifier) -> Tensor: ...
 
@@ -333,6 +335,22 @@ class Workbench:
             most = max(1, _RIBBON_PIXELS // (x.shape[2] * x.shape[3]))
             found = torch.cat([_in_batches(probabilities, part) for part in strengths.split(most)])
         return self._ribbons.put(key, Ribbon(lams, found.numpy()))
+
+    def strength(self, story: Story) -> float:
+        """The λ that the defense of ``story`` has on its photo.
+
+        Raises:
+            TypeError: it has none.
+        """
+        if not isinstance(story.defense, _Strong):
+            raise TypeError("a defense without λ")
+        with on_device(), torch.no_grad():
+            return story.defense.lam_of((story.attacked or story.clean).x)
+
+    def scored(self, function: Callable[[], float]) -> float:
+        """What ``function`` gives, alone on the device and with the memo at hand, which makes it cheap."""
+        with on_device(), remembering(self.memo), torch.no_grad():
+            return function()
 
     def once(self, key: tuple[Hashable, ...], function: Callable[[], Value]) -> Value:
         """What ``function`` gives, alone on the device and with the memo at hand; once for each key.

@@ -11,13 +11,13 @@ from defenses import DEFENSES, THREATS, Defense
 from evaluation.run import Story
 from explain import chosen
 from story.param import Value
-from ui import attacking, state
+from ui import attacking, state, suspecting
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.calm import calmly
 from ui.compute import Gaze, Scene, workbench
 from ui.figures import PLAIN, ribbon_figure
-from ui.parameters import on_screen, parameter_widgets
+from ui.parameters import parameter_widgets, stored
 from ui.verdict import adversary, percent, stages, verdict_html
 
 _GAZES = ("gradient", "cam")
@@ -109,7 +109,9 @@ def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) 
         with knowing:
             _knowing(scene, result, defense)
         story = workbench().story(scene, result.attempt if result else None, defense)
-        verdict.html(verdict_html(stages(story)))
+        with verdict:
+            st.html(verdict_html(stages(story)))
+            suspecting.gauge(scene, story)
         with pictures:
             story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
         _ribbon(scene, result, story)
@@ -202,7 +204,7 @@ def _buttons(name: str) -> None:
 def _set(name: str, instead: Mapping[str, Value]) -> None:
     for parameter in DEFENSES[name].parameters():
         value = instead.get(parameter.name, parameter.default)
-        st.session_state[state.parameter_key("defense", parameter.name)] = on_screen(parameter, value)
+        st.session_state.update(stored(parameter, state.parameter_key("defense", parameter.name), value))
 
 
 # --- λ ----------------------------------------------------------------------------------------------------
@@ -212,7 +214,7 @@ def _ribbon(scene: Scene, result: Result | None, story: Story) -> None:
     ribbon = workbench().ribbon(scene, result.attempt if result else None, story)
     if ribbon is None:
         return
-    lam = float(getattr(story.defense, "lam"))  # noqa: B009 - a field of the subclass
+    lam = workbench().strength(story)
     st.subheader("What another λ would do", anchor=False)
     st.plotly_chart(
         ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story)),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ui.parameters import Registry, on_screen, state_key
+from ui.parameters import Registry, held, on_screen, state_key, stored
 
 OWN = "own"
 """Stands in a link for a photo or a classifier that the visitor brought; only his own session has it."""
@@ -65,7 +65,7 @@ def defaults(choices: Choices) -> dict[str, Any]:
     for kind, registry in choices.methods.items():
         for method, known in registry.items():
             for parameter in known.parameters():
-                state[state_key(kind, registry, method, parameter)] = on_screen(parameter, parameter.default)
+                state |= stored(parameter, state_key(kind, registry, method, parameter), parameter.default)
     return state | {"target": None}
 
 
@@ -122,7 +122,7 @@ def _read_parameters(
         view.refused.append(str(error))
         return
     for name, value in found.items():
-        view.state[state_key(kind, registry, method, known[name])] = on_screen(known[name], value)
+        view.state |= stored(known[name], state_key(kind, registry, method, known[name]), value)
 
 
 def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict[str, str]:
@@ -146,8 +146,9 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
         method = state.get(kind, choices.default(kind))
         for parameter in registry[method].parameters():
             key = state_key(kind, registry, method, parameter)
-            if key in state and state[key] != on_screen(parameter, parameter.default):
-                query[f"{kind}.{parameter.name}"] = _text(state[key])
+            shown = held(parameter, key, state)
+            if shown != on_screen(parameter, parameter.default):
+                query[f"{kind}.{parameter.name}"] = _text(shown)
     return query
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from story import Parameter, Parametrised
-from story.param import Value
+from story.param import AUTO, Value
 
 Registry = Mapping[str, type[Parametrised]]
 
@@ -61,6 +61,26 @@ def in_code(parameter: Parameter, shown: Value) -> Value:
     return parameter.check(_tidy(shown) / parameter.shown_as)
 
 
+def auto_key(key: str) -> str:
+    """Where the session keeps whether the parameter under ``key`` is automatic."""
+    return f"{key}.{AUTO}"
+
+
+def stored(parameter: Parameter, key: str, value: Value) -> dict[str, Any]:
+    """What the session holds under ``key`` and beside it where the parameter is ``value``."""
+    if not parameter.auto:
+        return {key: on_screen(parameter, value)}
+    number = parameter.default if value == AUTO else value
+    return {key: on_screen(parameter, number), auto_key(key): value == AUTO}
+
+
+def held(parameter: Parameter, key: str, state: Mapping[Any, Any]) -> Any:
+    """What the session holds under ``key``, as the widget has it; its default where there is nothing."""
+    if parameter.auto and state.get(auto_key(key)):
+        return AUTO
+    return state.get(key, on_screen(parameter, parameter.default))
+
+
 def _tidy(number: float) -> float:
     """``number`` without the dust of binary fractions, as a slider shows it."""
     return float(f"{number:.6g}")
@@ -71,7 +91,10 @@ def values_of(kind: str, registry: Registry, method: str, state: Mapping[Any, An
     values = {}
     for parameter in registry[method].parameters():
         key = state_key(kind, registry, method, parameter)
-        values[parameter.name] = in_code(parameter, state[key]) if key in state else parameter.default
+        known = key in state or state.get(auto_key(key))
+        values[parameter.name] = (
+            in_code(parameter, held(parameter, key, state)) if known else parameter.default
+        )
     return values
 
 
@@ -148,4 +171,9 @@ def _number(parameter: Parameter, shared: dict[str, Any]) -> None:
         low, high, step, pattern = float(low), float(high), float(step), "%g"
     stops = (high - low) / step
     draw = st.slider if stops <= MOST_SLIDER_STOPS else st.number_input
-    draw(title(parameter), low, high, step=step, format=pattern, **shared)
+    automatic = auto_key(shared["key"])
+    if parameter.auto:
+        st.session_state.setdefault(automatic, False)
+        st.toggle(f"Automatic {title(parameter)}", key=automatic, persist_state="session")
+    disabled = parameter.auto and bool(st.session_state[automatic])
+    draw(title(parameter), low, high, step=step, format=pattern, disabled=disabled, **shared)
