@@ -539,6 +539,79 @@ def test_a_vote_is_told(cli, cat, out):
     assert "outcome" not in told(out)["clean"]
 
 
+# what the attacker knows
+
+THROUGH = ["--attack", "pgd", "--iterations", "2", "--eps", "16", "--step", "8"]
+
+
+def test_an_attack_through_the_defense_is_told(cli, cat, out):
+    line = ["defend", cat, "--defense", "lgs", "--threshold", "0.05", *THROUGH, *SMALL, "--out", out]
+    cli(*line)
+    assert told(out)["attack"]["threat"] == {"name": "oblivious", "parameters": {}}
+    assert told(out)["attack"]["over_draws"] is None
+    with np.load(out / "attacked.npz") as arrays:
+        oblivious = arrays["attacked"]
+    text = cli(*line, "--threat", "bpda").out
+    assert "through the defense" in text
+    assert "BPDA: Forwards through the defense" in text
+    attack = told(out)["attack"]
+    assert attack["threat"] == {"name": "bpda", "parameters": {"draws": 1}}
+    assert attack["success"] == (told(out)["defended"]["top"][0]["label"] != attack["source"])
+    check_files(out, told(out))
+    with np.load(out / "attacked.npz") as arrays:
+        assert not np.array_equal(arrays["attacked"], oblivious)
+
+
+def test_a_random_defense_is_drawn_again(cli, cat, out):
+    random = ["--defense", "pixel-deflection", "--map", "none", "--trials", "4"]
+    line = ["defend", cat, *random, *THROUGH, "--threat", "eot", "--draws", "3", *SMALL, "--out", out]
+    text = cli(*line).out
+    attack = told(out)["attack"]
+    assert attack["threat"] == {"name": "eot", "parameters": {"draws": 3}}
+    over = attack["over_draws"]
+    assert over["draws"] == 4
+    assert 0 <= over["success_low"] <= over["success"] / 4 <= over["success_high"] <= 1
+    assert f"{over['success']} of 4 other draws" in text
+    assert "averaged over 3 fresh draws" in text
+
+
+def test_compare_can_attack_through_each_defense(cli, cat, out):
+    pair = ["--defense", "lgs", "--defense", "jpeg", "--lgs.threshold", "0.05"]
+    cli("compare", cat, *pair, *THROUGH, *SMALL, "--out", out)
+    cli("compare", cat, *pair, *THROUGH, "--threat", "exact", *SMALL, "--out", out / "knowing")
+    report = json.loads((out / "knowing" / "compare.json").read_text(encoding="utf-8"))
+    assert report["attack"]["threat"] == {"name": "exact", "parameters": {}}
+    for name in ("lgs-clean", "none-attacked"):
+        file = f"{name}.png"
+        assert (out / file).read_bytes() == (out / "knowing" / file).read_bytes()
+    assert (out / "lgs-attacked.png").read_bytes() != (out / "knowing" / "lgs-attacked.png").read_bytes()
+
+
+def test_lambda_may_be_automatic(cli, cat, out):
+    cli("defend", cat, "--defense", "slgs", "--lam", "auto", *SMALL, "--out", out)
+    assert told(out)["defense"]["parameters"]["lam"] == "auto"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("defend chelsea --defense lgs --threat bpda", "--threat is the attack's"),
+        ("defend chelsea --defense lgs --attack pgd --threat psychic", "no threat 'psychic', only oblivious"),
+        ("defend chelsea --defense lgs --attack pgd --threat exact --draws 2", "Exact has no --draws"),
+        ("defend chelsea --defense lgs --attack pgd --threat eot --draws 0", "draws must be 1 to 100"),
+        ("defend chelsea --defense lgs --attack pgd --trials -1", "--trials must be 0 to 1000"),
+        ("defend chelsea --defense lgs --lam automatic", "0 to 5 × or auto"),
+        ("attack chelsea --attack pgd --threat bpda", "--threat is not understood"),
+        ("sweep chelsea --over lam --defense lgs --attack pgd --threat bpda", "its attacker is oblivious"),
+        ("compare chelsea --threat bpda", "--threat is the attack's"),
+    ],
+)
+def test_bad_threats_are_one_sentence(sentence, tmp_path, monkeypatch, line, words):
+    monkeypatch.chdir(tmp_path)
+    assert words in sentence(*line.split(), "--out", "o")
+    assert not (tmp_path / "o").exists()
+
+
 # side by side
 
 

@@ -11,7 +11,7 @@ from defenses import DEFENSES, THREATS, Defense
 from evaluation.run import Story
 from explain import chosen
 from story.param import Value
-from ui import attacking, state, suspecting
+from ui import attacking, redrawing, state, suspecting
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.calm import calmly
@@ -116,6 +116,8 @@ def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) 
             story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
         _ribbon(scene, result, story)
         _gazes(scene, story)
+        if result is not None:
+            redrawing.section(scene, result, story)
         if more is not None:
             more(scene, result, story)
         state.write_link(scene)

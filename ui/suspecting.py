@@ -44,11 +44,8 @@ def gauge_html(rows: list[tuple[str, float, str]]) -> str:
 
 def _words(scene: Scene, fitted_on: str, val: dict[str, float]) -> str:
     looks = "; ".join(SIGNS.values())
-    foreign = (
-        ""
-        if scene.classifier.identity == fitted_on
-        else " It was fitted on another classifier than this one."
-    )
+    own = scene.classifier.identity == fitted_on
+    foreign = "" if own else " It was fitted on another classifier than this one."
     return (
         f"Ours, not the papers': a logistic regression over four signs ({looks}). It is the probability of a "
         f"patch where every other photo carries one. On {val['photos']} photos that it was not fitted on, a "

@@ -8,6 +8,7 @@ import torch
 from defenses import DEFENSES, Defended
 from explain import Memo, remembering
 from story import by_name
+from story.param import AUTO
 from tests.defenses.contrast import contrast_classifier
 
 STEP_NAMES = {
@@ -50,6 +51,8 @@ def variants(name):
     for parameter in cls.parameters():
         words = parameter.choices or ((True, False) if parameter.type is bool else ())
         yield from ({parameter.name: word} for word in words if word != parameter.default)
+        if parameter.auto:
+            yield {parameter.name: AUTO}
 
 
 def eager(defense):

@@ -45,6 +45,17 @@ def test_every_cell_is_the_defense_itself(clean, attacked, tiny_classifier):
         assert (cell.seconds > 0) == (cell.defense != "none")
 
 
+def test_a_defense_may_meet_a_photo_made_for_it(clean, attacked, tiny_classifier):
+    defenses = {"lgs": LGS(), "slgs": SLGS()}
+    through = {"slgs": clean.flip(-1)}
+    cells = list(compare(clean, attacked, tiny_classifier, defenses, through=through))
+    found = {(cell.defense, cell.on): cell.result for cell in cells}
+    assert torch.equal(found["lgs", "attacked"], LGS()(attacked, tiny_classifier))
+    assert torch.equal(found["slgs", "attacked"], SLGS()(clean.flip(-1), tiny_classifier))
+    assert torch.equal(found["slgs", "clean"], SLGS()(clean, tiny_classifier))
+    assert torch.equal(found["none", "attacked"], attacked)
+
+
 def test_without_an_attack_there_is_one_column(clean, tiny_classifier):
     cells = list(compare(clean, None, tiny_classifier, {"lgs": LGS()}))
     assert [(cell.defense, cell.on) for cell in cells] == [("none", "clean"), ("lgs", "clean")]

@@ -11,12 +11,13 @@ from skimage.metrics import structural_similarity
 
 from attacks import ATTACKS, Report, eight_bit
 from classifiers.base import Classifier
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS
 from evaluation.metrics import psnr
 from evaluation.run import run_story
 from explain import Memo
 from photos import gallery, gallery_photo
 from story import by_name
+from tests.defenses.contrast import contrast_classifier
 
 PGD = ATTACKS["pgd"](eps=16 / 255, step=4 / 255, iterations=4)
 LAVAN = ATTACKS["lavan"](share=0.2, iterations=5)
@@ -172,6 +173,57 @@ def test_a_patch_made_for_a_label_names_it_as_the_target(x, tiny_classifier):
     assert run_story(x, tiny_classifier, ReadyMade()).target == 4
     ReadyMade.target_label = "golf ball"
     assert run_story(x, tiny_classifier, ReadyMade()).target is None
+
+
+@pytest.mark.parametrize("threat", [name for name, cls in THREATS.items() if cls.knows])
+@pytest.mark.parametrize("name", ["lgs", "slgs", "pixel-deflection", "smoothing-vote"])
+def test_an_attacker_who_knows_goes_through_the_defense(x, tiny_classifier, name, threat):
+    defense, threat = DEFENSES[name](), THREATS[threat]()
+    story = run_story(x, tiny_classifier, PGD, defense, threat=threat)
+    y = tiny_classifier(x).argmax(1)
+    expected = PGD.run(x, y, threat.attacked(defense, tiny_classifier)).attacked
+    assert torch.equal(story.attacked.x, expected)
+    assert torch.equal(story.defended.x, defense(expected, tiny_classifier))
+    assert story.threat == threat
+    assert story.success == (not story.defended.rejected and story.defended.label != story.source)
+    assert story.success_8bit == (
+        run_story(eight_bit(expected), tiny_classifier, None, defense).defended.label != story.source
+    )
+
+
+def test_what_is_taken_for_the_defense_is_attacked_and_what_is_there_defends(x, tiny_classifier):
+    assumed, present, threat = DEFENSES["lgs"](lam=5.0, threshold=0), DEFENSES["jpeg"](), THREATS["exact"]()
+    story = run_story(x, tiny_classifier, PGD, present, threat=threat, assumed=assumed)
+    known = run_story(x, tiny_classifier, PGD, assumed, threat=threat)
+    assert torch.equal(story.attacked.x, known.attacked.x)
+    assert torch.equal(story.defended.x, present(story.attacked.x, tiny_classifier))
+
+
+def test_a_rejected_photo_fools_nobody(tiny_classifier):
+    clean = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    noise, vote = ATTACKS["noise"](sigma=0.0), DEFENSES["smoothing-vote"]()
+    busy = [
+        (step.map[..., 1:] - step.map[..., :-1]).abs().mean()
+        for step in vote.steps(clean, contrast_classifier(0, 1))[:3]
+    ]
+    model = contrast_classifier((busy[1] + busy[2]) / 2, (busy[0] + busy[1]) / 2)
+    story = run_story(clean, model, noise, vote, threat=THREATS["bpda"]())
+    assert story.defended.rejected
+    assert story.success is False
+    assert story.success_8bit is False
+
+
+def test_the_oblivious_know_nothing_of_the_defense(x, tiny_classifier):
+    story = run_story(x, tiny_classifier, PGD, DEFENSES["lgs"]())
+    assert story.threat == THREATS["oblivious"]()
+    assert torch.equal(story.attacked.x, run_story(x, tiny_classifier, PGD).attacked.x)
+    assert story.success == (story.attacked.label != story.source)
+
+
+@pytest.mark.parametrize("methods", [(None, DEFENSES["lgs"]()), (PGD, None)])
+def test_there_must_be_something_to_know(x, tiny_classifier, methods):
+    with pytest.raises(ValueError, match="BPDA is an attack through a defense: give both"):
+        run_story(x, tiny_classifier, *methods, threat=THREATS["bpda"]())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from explain.memo import Memo, remembered, remembering
+from explain.memo import Memo, forgetting, remembered, remembering
 
 
 class Model(nn.Module):
@@ -190,3 +190,15 @@ def test_many_threads_share_one(x):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(600)))
     assert memo.bytes == len(memo) * x.nbytes == 5 * x.nbytes
+
+
+def test_forgetting_looks_nothing_up_and_keeps_nothing(memo):
+    x, model = torch.ones(3), Model()
+    with remembering(memo):
+        scaled(x, model, factor=2)
+        with forgetting():
+            assert torch.equal(scaled(x, model, factor=2), 2 * x)
+            scaled(x, model, factor=3)
+        scaled(x, model, factor=2)
+    assert calls == [2, 2, 3]
+    assert len(memo) == 1

@@ -20,14 +20,15 @@ class Method(Parametrised):
     lam: float = param(2.3, low=0, high=5, help="strength")
     clamp: bool = param(False, help="whether")
     channels: str = param("luma", choices=("luma", "each"), help="which")
+    share: float | str = param(0.5, low=0, high=1, unit="of all", auto=True, help="how much")
 
 
 BY_NAME = {parameter.name: parameter for parameter in Method.parameters()}
 
 
 def test_fields_are_described_in_their_order():
-    assert list(BY_NAME) == ["eps", "block", "seed", "lam", "clamp", "channels"]
-    assert [parameter.type for parameter in BY_NAME.values()] == [float, int, int, float, bool, str]
+    assert list(BY_NAME) == ["eps", "block", "seed", "lam", "clamp", "channels", "share"]
+    assert [parameter.type for parameter in BY_NAME.values()] == [float, int, int, float, bool, str, float]
     assert Method().values() == {parameter.name: parameter.default for parameter in BY_NAME.values()}
 
 
@@ -47,6 +48,8 @@ def test_fields_are_described_in_their_order():
         ("clamp", "on", True),
         ("clamp", "False", False),
         ("channels", "each", "each"),
+        ("share", "0.25", 0.25),
+        ("share", " auto ", "auto"),
     ],
 )
 def test_text_becomes_a_value(name, text, value):
@@ -72,7 +75,14 @@ def test_text_becomes_a_value(name, text, value):
         ("lam", "strong", "lam is a number, 0 to 5, not 'strong'"),
         ("clamp", "maybe", "clamp is on or off, not 'maybe'"),
         ("channels", "red", "channels is one of luma, each, not 'red'"),
-        ("sigma", "1", "A method has no parameter sigma; it has eps, block, seed, lam, clamp, channels"),
+        ("share", "2", "share must be 0 to 1 of all or auto; 2 is not"),
+        ("share", "Auto", "share is a number, 0 to 1 of all or auto, not 'Auto'"),
+        ("lam", "auto", "lam is a number, 0 to 5, not 'auto'"),
+        (
+            "sigma",
+            "1",
+            "A method has no parameter sigma; it has eps, block, seed, lam, clamp, channels, share",
+        ),
     ],
 )
 def test_bad_text_gets_one_sentence_with_the_range(name, text, words):
@@ -82,7 +92,11 @@ def test_bad_text_gets_one_sentence_with_the_range(name, text, words):
 
 
 @pytest.mark.parametrize(
-    "values", [{"lam": 6}, {"lam": True}, {"lam": "2"}, {"clamp": 1}, {"block": 4}, {"channels": "red"}]
+    "values",
+    [
+        *({"lam": 6}, {"lam": True}, {"lam": "2"}, {"lam": "auto"}),
+        *({"clamp": 1}, {"block": 4}, {"channels": "red"}, {"share": "2"}),
+    ],
 )
 def test_the_constructor_checks(values):
     with pytest.raises(ValueError, match=next(iter(values))):
@@ -96,7 +110,7 @@ def test_a_whole_number_stands_for_a_real_one_and_the_other_way_round():
 
 
 def test_every_value_survives_being_shown_and_read_again():
-    method = Method(eps=2 / 255, block=9, seed=12345678, clamp=True, channels="each")
+    method = Method(eps=2 / 255, block=9, seed=12345678, clamp=True, channels="each", share="auto")
     texts = {name: BY_NAME[name].show(value) for name, value in method.values().items()}
     assert Method(**Method.parsed(texts)) == method
 
@@ -114,3 +128,5 @@ def test_a_parameter_must_be_described():
         param("word", help="no choices")
     with pytest.raises(TypeError):
         param(1.0, low=0, high=2)
+    with pytest.raises(TypeError, match="only a number"):
+        param(True, auto=True, help="a switch")

@@ -5,7 +5,7 @@ import torch
 
 from attacks import ATTACKS
 from attacks.base import Cancelled
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS
 from ui import compute
 from ui.compute import Attempt, Scene, Shelf, Workbench, on_device
 
@@ -65,6 +65,47 @@ def test_an_attack_runs_once(bench, scene, attempt, passes):
     assert torch.equal(first.attacked.x, again.attacked.x)
     assert bench.has_run(scene, attempt)
     assert bench.last(scene) is attempt
+
+
+def knowing(attempt, defense, threat="bpda"):
+    return Attempt(attempt.name, attempt.attack, None, THREATS[threat](), defense)
+
+
+def test_an_attack_through_a_defense_is_another_attack(bench, scene, attempt, passes):
+    lgs, other = DEFENSES["lgs"](threshold=0.05), DEFENSES["lgs"](threshold=0.05, lam=1.0)
+    bench.story(scene, attempt, lgs)
+    through = knowing(attempt, lgs)
+    assert not bench.has_run(scene, through)
+    story = bench.story(scene, through)
+    assert story.defense == lgs
+    assert bench.has_run(scene, through)
+    assert not bench.has_run(scene, knowing(attempt, other))
+    assert not bench.has_run(scene, knowing(attempt, lgs, "exact"))
+    assert bench.last(scene) is attempt
+    assert bench.last(scene, knows=True) is through
+    assert not through.instant
+    passes.clear()
+    moved = bench.story(scene, through, other)
+    assert len(passes) == 2, "defended, and defended after rounding"
+    assert torch.equal(moved.attacked.x, story.attacked.x)
+    assert moved.defense == other
+
+
+def test_one_who_knows_goes_through_what_he_knows(bench, scene, attempt):
+    lgs, jpeg = DEFENSES["lgs"](threshold=0.05), DEFENSES["jpeg"]()
+    first = bench.story(scene, knowing(attempt, lgs), jpeg)
+    again = Workbench().story(scene, knowing(attempt, lgs), lgs)
+    assert torch.equal(first.attacked.x, again.attacked.x)
+    assert first.defense == jpeg
+
+
+def test_an_automatic_lambda_is_told(bench, scene, attempt):
+    story = bench.story(scene, attempt, DEFENSES["lgs"](lam="auto"))
+    assert bench.strength(story) == DEFENSES["lgs"](lam="auto").lam_of(story.attacked.x)
+    assert bench.ribbon(scene, attempt, story) is not None
+    assert bench.strength(bench.story(scene, attempt, DEFENSES["lgs"](lam=1.5))) == 1.5
+    with pytest.raises(TypeError):
+        bench.strength(bench.story(scene, attempt, DEFENSES["jpeg"]()))
 
 
 def test_a_cancelled_attack_leaves_what_was_there(bench, scene, attempt):

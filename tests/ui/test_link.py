@@ -1,13 +1,13 @@
 import pytest
 
 from attacks import ATTACKS
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS
 from ui.link import OWN, Choices, defaults, read, write
 from ui.parameters import on_screen, state_key
 
 CHOICES = Choices(
     {"photo": ("chelsea", "coffee"), "classifier": ("builtin", "vgg16"), "on": ("attacked", "clean")},
-    {"attack": {"pgd": ATTACKS["pgd"], **ATTACKS}, "defense": DEFENSES},
+    {"attack": {"pgd": ATTACKS["pgd"], **ATTACKS}, "defense": DEFENSES, "threat": THREATS},
 )
 
 
@@ -31,6 +31,9 @@ def test_the_defaults_make_an_empty_link():
         {"attack.eps": "8"},
         {"defense": "wlgs", "defense.lam": "3.5", "defense.clamp": "on", "on": "clean"},
         {"defense": "slgs", "defense.saliency": "integrated-gradients", "defense.erosions": "0"},
+        {"defense": "wlgs", "defense.lam": "auto"},
+        {"defense": "pixel-deflection", "threat": "eot", "threat.draws": "3"},
+        {"attack": "lavan", "threat": "bpda"},
     ],
 )
 def test_a_link_comes_back_as_it_was(query):
@@ -72,6 +75,9 @@ def test_pixel_units_can_be_typed_as_a_fraction():
         ({"size": "-3"}, "size is a whole number, 160 to 400 px, not -3"),
         ({"size": "10000"}, "size is a whole number"),
         ({"on": "fire"}, "on is one of attacked, clean, not fire"),
+        ({"threat": "psychic"}, "threat is one of oblivious, bpda, eot, exact, not psychic"),
+        ({"threat.draws": "3"}, "oblivious has no parameter draws"),
+        ({"defense.lam": "automatic"}, "lam is a number, 0 to 5 × or auto"),
         ({"utm_source": "mail"}, "there is nothing called utm_source"),
         ({"wizard.eps": "1"}, "there is nothing called wizard.eps"),
         ({"photo": OWN}, "bring it again"),

@@ -149,7 +149,8 @@ def test_the_smoothing_page_tells_the_story_of_every_method(name):
     assert said(app) == []
     text = verdict(app)
     assert [word in text for word in ("Clean", "Attacked", "Defended")] == [True] * 3
-    assert "oblivious" in app.markdown[0].value
+    assert "does not know of the defense" in " ".join(caption.value for caption in app.caption)
+    assert "Adversarial score" in html_of(app)
     assert "taken for the true label" in app.markdown[0].value
     advanced = {parameter.name for parameter in DEFENSES[name].parameters()}
     drawn = {widget.key.rpartition(".")[2] for kind in _WIDGETS for widget in app.get(kind) if widget.key}
@@ -201,6 +202,55 @@ def _spied(function, results):
         return results[-1]
 
     return call
+
+
+def test_an_attacker_who_knows_waits_for_the_button_and_is_asked_again_when_lambda_moves():
+    app = smoothing_page(**{"attack": "pgd", "attack.iterations": "2", "defense": "lgs"})
+    app.segmented_control(key="threat").set_value("bpda").run()
+    assert said(app) == []
+    assert "through Local Gradients Smoothing (LGS) (BPDA) has not run" in app.info[0].value
+    assert app.query_params["threat"] == "bpda"
+    next(button for button in app.button if button.label == "Run it").click().run()
+    assert said(app) == []
+    assert not app.info
+    assert "Forwards through the defense" in " ".join(caption.value for caption in app.caption)
+    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    assert said(app) == []
+    assert app.info
+    again = [button for button in app.button if button.label in ("Run it", "Run it again")]
+    again[0].click().run()
+    assert said(app) == []
+    assert not app.info
+
+
+def test_other_draws_of_a_random_defense_are_counted_on_demand():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.query_params.update(QUICK)
+    app.switch_page("pages/pixel_deflection.py").run()
+    assert said(app) == []
+    assert not [part for part in app.markdown if "other draws" in part.value]
+    app.button(key="draw_again").click().run()
+    assert said(app) == []
+    (counted,) = [part.value for part in app.markdown if "other draws" in part.value]
+    assert "of 20" in counted
+    assert "95 % interval" in counted
+
+
+def test_a_link_restores_what_the_attacker_knows_and_runs_it():
+    app = smoothing_page(**{"attack": "fgsm", "defense": "wlgs", "threat": "exact", "defense.lam": "auto"})
+    assert said(app) == []
+    assert app.segmented_control(key="threat").value == "exact"
+    assert app.toggle(key="defense.lgs.lam.auto").value
+    assert app.slider(key="defense.lgs.lam").disabled
+    assert "as nothing is secret" in " ".join(caption.value for caption in app.caption)
+    assert not app.info
+
+
+def test_an_attack_without_a_gradient_has_no_use_for_what_it_knows():
+    app = smoothing_page(**{"attack": "noise", "threat": "bpda"})
+    assert said(app) == []
+    assert not app.info
+    assert "asks for no gradient" in " ".join(caption.value for caption in app.caption)
 
 
 def test_lambda_stays_when_the_method_changes():

@@ -7,7 +7,17 @@ from attacks import ATTACKS
 from defenses import DEFENSES
 from story import Parametrised, param
 from tests.every_parameter import EVERY, REGISTRIES
-from ui.parameters import help_text, in_code, moved_steps, on_screen, state_key, title, values_of
+from ui.parameters import (
+    held,
+    help_text,
+    in_code,
+    moved_steps,
+    on_screen,
+    state_key,
+    stored,
+    title,
+    values_of,
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,7 @@ class Method(Parametrised):
     eps: float = param(8 / 255, low=0, high=1, step=0.5 / 255, shown_as=255, unit="/255", help="how much")
     seed: int = param(0, low=0, high=2**31 - 1, step=1, help="draws", advanced=True)
     on: bool = param(True, help="a switch", moves=("a", "b"))
+    lam: float | str = param(2.0, low=0, high=5, step=0.1, auto=True, help="strength")
     few: str = param("x", choices=("x", "y"), help="two words")
     many: str = param("x", choices=("x", "y", "z", "w"), help="four words", moves=("a", "b", "c", "d", "e"))
 
@@ -87,9 +98,21 @@ def test_constructor_arguments_come_from_the_session():
         "eps": 16 / 255,
         "seed": 0,
         "on": False,
+        "lam": 2.0,
         "few": "x",
         "many": "x",
     }
+
+
+def test_a_number_that_may_be_automatic_keeps_its_place():
+    lam = PARAMETERS["lam"]
+    assert stored(lam, "k", 3.0) == {"k": 3.0, "k.auto": False}
+    assert stored(lam, "k", "auto") == {"k": 2.0, "k.auto": True}
+    for value in (3.0, "auto"):
+        assert in_code(lam, held(lam, "k", stored(lam, "k", value))) == value
+    assert held(lam, "k", {}) == 2.0
+    state = {"attack.made-up.lam": 4.0, "attack.made-up.lam.auto": True}
+    assert values_of("attack", {"made-up": Method}, "made-up", state)["lam"] == "auto"
 
 
 def script():
@@ -110,6 +133,9 @@ def test_every_kind_of_parameter_has_its_widget():
     assert app.selectbox(key="attack.made-up.many").options == ["x", "y", "z", "w"]
     assert [caption.value for caption in app.caption] == ["moves a, b", "moves a, b … e (5 steps)"]
     assert [label.label for label in app.expander] == ["More parameters"]
+    assert not app.slider(key="attack.made-up.lam").disabled
+    app.toggle(key="attack.made-up.lam.auto").set_value(True).run()
+    assert app.slider(key="attack.made-up.lam").disabled
 
 
 @pytest.mark.parametrize("kind", REGISTRIES)

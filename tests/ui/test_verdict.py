@@ -4,7 +4,7 @@ import re
 import pytest
 
 from attacks import ATTACKS
-from defenses import DEFENSES
+from defenses import DEFENSES, THREATS
 from evaluation.run import run_story
 from story.render import ATTACKED, CLEAN, DEFENDED, TARGET_COLOUR, TRUE_COLOUR
 from ui.verdict import Stage, adversary, badge_html, bars_html, meanings, percent, stages, verdict_html
@@ -91,3 +91,16 @@ def test_bars_have_numbers_and_widths(story):
     assert text.count("<li") == 5
     assert re.search(r"width:\d+\.\d\d%", text)
     assert words(text).count("%") == 5
+
+
+@pytest.mark.parametrize("threat", ["bpda", "exact"])
+def test_an_attack_through_a_defense_is_judged_behind_it(scene, threat):
+    attack = ATTACKS["pgd"](eps=16 / 255, iterations=4)
+    defense = DEFENSES["lgs"](threshold=0.05)
+    story = run_story(
+        scene.photo, scene.classifier, attack, defense, size=scene.size, threat=THREATS[threat]()
+    )
+    stage = stages(story)[2]
+    assert stage.outcome in ("fooled", "kept", "restored")
+    assert (stage.outcome == "fooled") == story.success
+    assert stage.good == story.restored
