@@ -51,7 +51,7 @@ def test_exact_differentiates_the_saliency_too(name, saliency, tiny_classifier):
     model = tiny_classifier.double()
     model.head.weight.mul_(50)
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(1, 3, 12, 11, generator=generator, dtype=torch.float64)
+    x = torch.rand(1, 3, 40, 36, generator=generator, dtype=torch.float64)
     defense = DEFENSES[name](lam=0.4, threshold=0.05, block=3, overlap=1, saliency=saliency)
     attacked = Exact().attacked(defense, model)
     photo = x.clone().requires_grad_()
