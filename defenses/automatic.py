@@ -30,8 +30,8 @@ class Staircase:
 
     def at(self, area: Tensor) -> Tensor:
         """λ for each of ``area`` (B,)."""
-        steps = torch.bucketize(area, torch.tensor(self.areas).to(area))
-        return torch.tensor(self.lams).to(area)[steps]
+        steps = torch.bucketize(area, area.new_tensor(self.areas))
+        return area.new_tensor(self.lams)[steps]
 
 
 def busy_area(kept: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Suspicion:
 
     def of(self, signs: Tensor) -> Tensor:
         """(B, 4) signs -> (B,) scores in [0, 1]."""
-        return torch.sigmoid(signs @ torch.tensor(self.weights).to(signs) + self.bias)
+        return torch.sigmoid(signs @ signs.new_tensor(self.weights) + self.bias)
 
 
 @lru_cache(maxsize=4)

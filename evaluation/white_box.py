@@ -38,7 +38,7 @@ FIXED = tuple(method for method in SALIENCIES if method != "smoothgrad")
 def cases(saliency: str) -> Iterator[tuple[str, float, str, LGS]]:
     """Name of the method, λ, threat, and the defense."""
     for name, method in METHODS.items():
-        looking = {"saliency": saliency} if "saliency" in method().values() else {}
+        looking: dict[str, Any] = {"saliency": saliency} if "saliency" in method().values() else {}
         for lam in LAMBDAS:
             for threat in KNOWING:
                 yield name, lam, threat, method(lam=lam, **looking)

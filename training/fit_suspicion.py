@@ -20,9 +20,8 @@ from torch import Tensor
 import classifiers
 from attacks.lavan import LaVAN
 from classifiers.base import Classifier
-from defenses import LGS, SLGS
+from defenses import LGS, SLGS, WLGS
 from defenses.automatic import Staircase, busy_area
-from defenses.wlgs import WLGS
 from evaluation.detection import auc, calibration, roc, true_alarms_at
 from evaluation.measuring import markdown, predicted, random_targets
 from evaluation.suspicion import SIGNS, Suspicion, signs
@@ -72,7 +71,7 @@ def measured(
     x = torch.cat([open_photo(file).working(classifier.working_size) for file, _ in mine]).to(device)
     y = torch.tensor([classifier.index(label) for _, label in mine], device=device)
     # A stream of its own for each batch, so that a resumed run draws what an unbroken one draws.
-    drawn = int(torch.tensor([recipe.seed, part == "val", number]) @ torch.tensor([1_000_000, 500_000, 1]))
+    drawn = 1_000_000 * recipe.seed + 500_000 * (part == "val") + number
     share, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
     attack = LaVAN(
         share=recipe.smallest_share + share * (recipe.largest_share - recipe.smallest_share),
