@@ -78,6 +78,18 @@ class TestAgainstFoolbox:
         assert_same(ours(x, Y, model), by_foolbox(attack, model, x, goal, eps, start))
 
 
+@pytest.mark.parametrize(("name", "theirs"), [("pgd", "LinfPGD"), ("pgd-l2", "L2PGD")])
+def test_every_iterate_is_foolboxs(name, theirs, model, x):
+    step, eps = (STEP, EPS) if name == "pgd" else (0.1, 0.3)
+    ours = ATTACKS[name](eps=eps, step=step, iterations=4, seed=3)
+    trace = ours.run(x, Y, model)
+    assert trace.frame_iterations == (0, 1, 2, 3, 4)
+    assert_same(trace.frames[0], ours.start(x))
+    for steps in (1, 2, 3, 4):
+        attack = getattr(foolbox.attacks, theirs)(abs_stepsize=step, steps=steps, random_start=False)
+        assert_same(trace.frames[steps], by_foolbox(attack, model, x, "untargeted", eps, ours.start(x)))
+
+
 class TwoSums(nn.Module):
     """Logits: sum of the left half, sum of the right half, so that all gradients are of one size."""
 
