@@ -276,8 +276,8 @@ def main(arguments: list[str] | None = None) -> None:
     classifier = classifiers.load(given["classifier"], device=given["device"])
     checkpoint: Path = given["checkpoint"]
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    parts = [collect(classifier, given["photos"], recipe, part, checkpoint) for part in ("train", "val")]
-    figures = write(classifier, recipe, *parts, given["out"])
+    train, val = (collect(classifier, given["photos"], recipe, part, checkpoint) for part in ("train", "val"))
+    figures = write(classifier, recipe, train, val, given["out"])
     print(json.dumps({"auc": figures["score"]["auc"], "calibration": figures["score"]["calibration"]}))
     print(markdown([{"method": name, **told} for name, told in figures["lam"].items()]))
 

@@ -347,10 +347,10 @@ class Workbench:
         with on_device(), torch.no_grad():
             return story.defense.lam_of((story.attacked or story.clean).x)
 
-    def scored(self, function: Callable[[], float]) -> float:
-        """What ``function`` gives, alone on the device and with the memo at hand, which makes it cheap."""
+    def scored(self, function: Callable[[], Tensor]) -> float:
+        """The number that ``function`` gives, alone on the device and with the memo at hand."""
         with on_device(), remembering(self.memo), torch.no_grad():
-            return function()
+            return float(function())
 
     def once(self, key: tuple[Hashable, ...], function: Callable[[], Value]) -> Value:
         """What ``function`` gives, alone on the device and with the memo at hand; once for each key.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 
 import streamlit as st
 
@@ -24,7 +25,7 @@ def gauge(scene: Scene, story: Story) -> None:
         pictures["Attacked photo"] = (story.attacked, ATTACKED)
     rows = []
     for title, (seen, colour) in pictures.items():
-        found = workbench().scored(lambda seen=seen: float(score(seen.x, scene.classifier, suspicion)))
+        found = workbench().scored(partial(score, seen.x, scene.classifier, suspicion))
         rows.append((title, found, colour))
     st.html(gauge_html(rows))
     with st.popover("What this number is", icon=":material/help:"):
