@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import safetensors.torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from attacks.base import Trail
 from attacks.placement import PatchAttack, pasted
+from ops.placing import placed
 from story import param
 
 FOLDER = Path(__file__).parents[1] / "assets" / "patches"
@@ -40,6 +42,21 @@ class PatchCard:
     classifier: str
     sha256: str
     everything: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A patch that can be put on any photo.
+
+    Attributes:
+        pixels: (3, S, S) in [0, 1].
+        share: of the photo's area, at its own size.
+        target: the label that it is for; None where nobody knows.
+    """
+
+    pixels: Tensor
+    share: float
+    target: str | None
 
 
 def read_cards(folder: Path) -> dict[str, PatchCard]:
@@ -71,6 +88,7 @@ _read_patch_once = lru_cache(maxsize=8)(read_patch)
 
 PATCHES = read_cards(FOLDER)
 """The patches that ship; the attack is registered when there is at least one."""
+DEFAULT = FIRST if FIRST in PATCHES or not PATCHES else next(iter(PATCHES))
 
 
 @dataclass(frozen=True)
@@ -85,8 +103,8 @@ class UniversalPatch(PatchAttack):
     targeted = "none"
 
     patch: str = param(
-        FIRST if FIRST in PATCHES or not PATCHES else next(iter(PATCHES)),
-        choices=tuple(PATCHES) or (FIRST,),
+        DEFAULT,
+        choices=tuple(PATCHES) or (DEFAULT,),
         help="which ready-made patch, named after the label that it makes the classifier say",
     )
     scale: float = param(
@@ -98,33 +116,88 @@ class UniversalPatch(PatchAttack):
         help="side of the patch against the side in training",
     )
 
+    rotation: float = param(
+        0.0, low=-180, high=180, step=1, unit="°", help="how far the patch is turned, counter-clockwise"
+    )
+    OWN: ClassVar[Mapping[str, Patch]] = {}
+
     @property
-    def card(self) -> PatchCard:
-        """The patch's card.
+    def chosen(self) -> Patch:
+        """The patch itself.
 
         Raises:
             ValueError: no such patch is shipped.
         """
-        if self.patch not in PATCHES:
-            raise ValueError(f"there is no patch {self.patch}: python -m training.train_patch makes one")
-        return PATCHES[self.patch]
+        return self.OWN[self.patch] if self.patch in self.OWN else shipped(self.patch)
 
     @property
-    def target_label(self) -> str:
-        """The label that the patch makes its classifier say."""
-        return self.card.target
+    def target_label(self) -> str | None:
+        """The label that the patch makes its classifier say; None where nobody knows."""
+        return self.OWN[self.patch].target if self.patch in self.OWN else card_of(self.patch).target
 
     @property
     def covers(self) -> float:
-        """The card's share, scaled."""
-        return self.card.share * self.scale**2
+        """The patch's own share, scaled."""
+        share = self.OWN[self.patch].share if self.patch in self.OWN else card_of(self.patch).share
+        return share * self.scale**2
 
     def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:
         """One pasting."""
         del y, model, trail
+        return self._placed(x, self.chosen.pixels)[0]
+
+    def mask(self, x: Tensor) -> Tensor:
+        """(B, 1, H, W), 1 where any of the patch lies."""
+        if self.rotation == 0:
+            return super().mask(x)
+        return (self._placed(x, x.new_zeros(3, 1, 1))[1] > 0).to(x)
+
+    def _placed(self, x: Tensor, patch: Tensor) -> tuple[Tensor, Tensor]:
+        """Photos with ``patch`` (3, S, S), and how much of each pixel it covers, (B, 1, H, W)."""
         box = self.box(x.shape[2], x.shape[3])
-        patch = _read_patch_once(FOLDER / f"{self.patch}.safetensors", self.card.sha256)
-        return pasted(x, box, resized(patch, box.side).to(x))
+        patch = resized(patch, box.side).to(x)
+        if self.rotation == 0:
+            return pasted(x, box, patch), super().mask(x)
+        middle = x.new_tensor([box.top + box.side / 2, box.left + box.side / 2]).expand(len(x), 2)
+        side, turned = x.new_full((len(x),), box.side), x.new_full((len(x),), self.rotation)
+        return placed(x, patch, middle, side, turned)
+
+
+def card_of(name: str) -> PatchCard:
+    """The card of a patch that ships.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in PATCHES:
+        raise ValueError(f"there is no patch {name}: python -m training.train_patch makes one")
+    return PATCHES[name]
+
+
+def shipped(name: str) -> Patch:
+    """A patch that ships.
+
+    Raises:
+        ValueError: there is none of that name, or its file is not what its card says.
+    """
+    card = card_of(name)
+    pixels = _read_patch_once(FOLDER / f"{name}.safetensors", card.sha256)
+    return Patch(pixels, card.share, card.target)
+
+
+def with_patches(own: Mapping[str, Patch]) -> type[UniversalPatch]:
+    """The attack with patches of one's own, by name, beside those that ship."""
+
+    @dataclass(frozen=True)
+    class WithOwn(UniversalPatch):
+        OWN: ClassVar[Mapping[str, Patch]] = own
+        patch: str = param(
+            DEFAULT if PATCHES else next(iter(own)),
+            choices=(*PATCHES, *own),
+            help="which patch, yours or a ready-made one",
+        )
+
+    return WithOwn
 
 
 def resized(patch: Tensor, side: int) -> Tensor:

@@ -9,7 +9,16 @@ from torch import nn
 import attacks
 import classifiers
 from attacks import universal_patch
-from attacks.universal_patch import FIRST, UniversalPatch, read_cards, read_patch, resized
+from attacks.universal_patch import (
+    DEFAULT,
+    FIRST,
+    Patch,
+    UniversalPatch,
+    read_cards,
+    read_patch,
+    resized,
+    with_patches,
+)
 
 Y = torch.zeros(3, dtype=torch.long)
 
@@ -28,7 +37,7 @@ def pixels():
 def folder(tmp_path, pixels, monkeypatch):
     """A folder with one patch of a tenth of the photo, taken for the shipped one."""
     data = safetensors.torch.save({"patch": pixels})
-    name = UniversalPatch.parameters()[3].default
+    name = DEFAULT
     (tmp_path / f"{name}.safetensors").write_bytes(data)
     card = {
         "target": "golf ball",
@@ -58,7 +67,7 @@ def test_pastes_the_patch_as_it_is_at_its_own_side(folder, pixels, photos):
 
 def test_says_its_target(folder):
     assert UniversalPatch().target_label == "golf ball"
-    assert UniversalPatch().card.everything["recipe"] == {"steps": 3}
+    assert universal_patch.card_of(UniversalPatch().patch).everything["recipe"] == {"steps": 3}
     assert UniversalPatch.targeted == "none"
 
 
@@ -67,6 +76,35 @@ def test_scales(folder, photos):
     attacked = UniversalPatch(scale=2.0).run(photos, Y, Unasked()).attacked
     assert attacked.min() >= 0
     assert attacked.max() <= 1
+
+
+def test_turns_around_its_middle(folder, pixels, photos):
+    upright = UniversalPatch(x=0.5, y=0.5).run(photos, Y, Unasked())
+    box = UniversalPatch(x=0.5, y=0.5).box(44, 53)
+    turned = UniversalPatch(x=0.5, y=0.5, rotation=90.0).run(photos, Y, Unasked())
+    expected = torch.rot90(box.of(upright.attacked), 1, (-2, -1))
+    torch.testing.assert_close(box.of(turned.attacked), expected, rtol=0, atol=1e-5)
+    slanted = UniversalPatch(x=0.5, y=0.5, rotation=45.0).run(photos, Y, Unasked())
+    corner = slanted.mask[..., box.top, box.left]
+    assert not corner.any()
+    assert slanted.mask[..., box.top - 2, box.left + 7].all()
+    outside = (slanted.mask == 0).expand_as(photos)
+    assert torch.equal(slanted.attacked[outside], photos[outside])
+
+
+def test_a_patch_of_ones_own_stands_beside_those_that_ship(folder, photos):
+    mine = Patch(torch.full((3, 10, 10), 0.25), share=0.04, target=None)
+    attack = with_patches({"mine": mine})(patch="mine", margin=0.0)
+    assert attack.box(50, 50).side == 10
+    assert attack.target_label is None
+    attacked = attack.run(photos, Y, Unasked()).attacked
+    side = attack.box(44, 53).side
+    assert (attacked[:, :, :side, -side:] == 0.25).all()
+    assert with_patches({"mine": mine})().target_label == "golf ball"
+    with pytest.raises(ValueError, match=r"one of .*mine"):
+        with_patches({"mine": mine})(patch="yours")
+    with pytest.raises(ValueError, match="one of "):
+        UniversalPatch(patch="mine")
 
 
 def test_resized_keeps_colours_and_its_own_side():
