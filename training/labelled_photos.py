@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from photos.folder import list_folder, open_photo
@@ -40,20 +39,3 @@ def centre_crops(files: list[Path], side: int) -> Tensor:
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(crop, files)))
-
-
-def random_crop(photo: Tensor, side: int, generator: torch.Generator, smallest: float) -> Tensor:
-    """A random part of ``photo``, of area share ``smallest``..1 and shape 3:4..4:3, as (3, side, side) uint8.
-
-    Half of the crops are mirrored.
-    """
-    height, width = photo.shape[-2:]
-    share, shape, top, left, mirror = torch.rand(5, generator=generator).tolist()
-    area = (smallest + (1 - smallest) * share) * height * width
-    aspect = (3 / 4) ** (1 - 2 * shape)
-    crop_width = min(width, max(1, round((area * aspect) ** 0.5)))
-    crop_height = min(height, max(1, round((area / aspect) ** 0.5)))
-    top, left = int(top * (height - crop_height + 1)), int(left * (width - crop_width + 1))
-    crop = photo[None, :, top : top + crop_height, left : left + crop_width]
-    crop = F.interpolate(crop, (side, side), mode="bilinear", antialias=True)[0]
-    return crop.flip(-1) if mirror < 0.5 else crop

@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from classifiers.network import ResidualNet  # noqa: E402 - the path above makes the script runnable by its file name
+from photos.random_crop import random_crop  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
-from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
+from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402
 from training.muon import optimizers  # noqa: E402
 
 MEAN, STD = 0.45, 0.25

@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from attacks.patch_training import Recipe, Training
 from attacks.universal_patch import read_cards, read_patch
 from training import train_patch
-from training.train_patch import Recipe, Training
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_learning_raises_the_target_and_leaves_the_model_alone(tiny_classifier):
     tiny_classifier.head.bias.sub_(tiny_classifier(photos).mean(0))
     kept = copy.deepcopy(tiny_classifier.state_dict())
     for target in tiny_classifier.labels:
-        training = Training(Recipe(target=target, share=0.3, steps=30), tiny_classifier)
-        chances = [training.learn(photos)["probability"] for _ in range(8)]
+        training = Training(Recipe(share=0.3, steps=30), target, tiny_classifier)
+        chances = [training.learn(photos).probability for _ in range(8)]
         assert chances[-1] > chances[0], target
         assert 0 <= training.patch.min() <= training.patch.max() <= 1
     assert all(torch.equal(value, kept[key]) for key, value in tiny_classifier.state_dict().items())
