@@ -2,6 +2,8 @@
 
 from photos.crop import resized_square
 from photos.gallery import GalleryEntry, gallery, gallery_entry, gallery_photo
+from photos.patch_file import PatchFile, read_patch_file
+from photos.random_crop import random_crop
 from photos.read import (
     FORMATS,
     LARGEST_SIZE,
@@ -20,11 +22,14 @@ __all__ = [
     "MAX_PIXELS",
     "SMALLEST_SIZE",
     "GalleryEntry",
+    "PatchFile",
     "Photo",
     "PhotoError",
     "gallery",
     "gallery_entry",
     "gallery_photo",
+    "random_crop",
+    "read_patch_file",
     "read_photo",
     "resized_square",
 ]

@@ -87,7 +87,7 @@ def read_photo(data: bytes, name: str) -> Photo:
     Raises:
         PhotoError: too many bytes or pixels, another format, damaged or hostile.
     """
-    name = _shown(name)
+    name = shown_name(name)
     if not data:
         raise PhotoError(f"{name} is empty")
     if len(data) > MAX_BYTES:
@@ -165,7 +165,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """``name`` without folders and unprintable characters, short enough for a sentence."""
     last = PurePath(name.replace("\\", "/")).name
     printable = "".join(character for character in last if character.isprintable()).strip() or "The photo"

@@ -75,6 +75,19 @@ def attacked_npz(x: Tensor, attacked: Tensor, mask: Tensor | None) -> bytes:
     return _npz({"photo": x[0], "attacked": attacked[0], "mask": everywhere if mask is None else mask[0]})
 
 
+def patch_npz(pixels: Tensor, share: float, target: str | None) -> bytes:
+    """A patch as an NPZ file: ``patch`` (3, S, S) float32 in [0, 1], its ``share`` of the photo, ``target``.
+
+    ``target`` is left out where nobody knows it.
+    """
+    arrays: dict[str, Any] = {"patch": pixels.detach().cpu().float().numpy(), "share": np.array(share)}
+    if target is not None:
+        arrays["target"] = np.array(target)
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
 def _npz(arrays: Mapping[str, Tensor]) -> bytes:
     file = io.BytesIO()
     named: dict[str, Any] = {name: array.detach().cpu().float().numpy() for name, array in arrays.items()}

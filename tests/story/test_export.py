@@ -17,6 +17,7 @@ from story.export import (
     file_name,
     finite,
     is_output,
+    patch_npz,
     report_json,
     steps_npz,
     versions,
@@ -177,3 +178,12 @@ def test_an_unwritable_folder_is_an_os_error(tmp_path, steps):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):
         write_story(tmp_path / "file", report_of(steps), steps, attacked=None)
+
+
+def test_a_patch_is_written_with_what_is_known_of_it():
+    pixels = torch.rand(3, 5, 5, generator=torch.Generator().manual_seed(0))
+    known = np.load(io.BytesIO(patch_npz(pixels, 0.1, "golf ball")))
+    assert {name: known[name].dtype.kind for name in known} == {"patch": "f", "share": "f", "target": "U"}
+    np.testing.assert_array_equal(known["patch"], pixels.numpy())
+    assert (float(known["share"]), str(known["target"])) == (0.1, "golf ball")
+    assert set(np.load(io.BytesIO(patch_npz(pixels, 0.1, None)))) == {"patch", "share"}
