@@ -29,7 +29,7 @@ from evaluation.measuring import (
     share,
 )
 from evaluation.metrics import ssim
-from explain import SALIENCIES, saliency
+from explain import SALIENCIES, saliency, share_inside
 
 SHARES = (0.01, 0.017, 0.022, 0.05, 0.10)
 LAMBDAS = (1.5, 2.3, 3.5)
@@ -60,8 +60,7 @@ def on_patch(
 
     def mass(x: Tensor, method: str) -> float:
         maps = in_batches(x, lambda part: saliency(part, classifier, method=method), f"saliency {method}")
-        inside = (maps * mask).sum((1, 2, 3)) / maps.sum((1, 2, 3)).clamp(min=1e-12)
-        return round(100 * inside.mean().item(), 1)
+        return round(100 * share_inside(maps, mask).mean().item(), 1)
 
     return {
         method: {"clean": mass(clean, method), "attacked": mass(attacked, method)} for method in SALIENCIES

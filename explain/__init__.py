@@ -1,9 +1,17 @@
 """What a classifier looks at, and a memory for it."""
 
-from explain.class_maps import COMBINATIONS, class_maps, combined, enlarged, robust_cam, top_maps
+from explain.class_maps import (
+    COMBINATIONS,
+    class_maps,
+    combined,
+    enlarged,
+    object_map,
+    robust_cam,
+    top_maps,
+)
 from explain.memo import Memo, forgetting, remembered, remembering
 from explain.prediction import logits
-from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency
+from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
@@ -17,9 +25,11 @@ __all__ = [
     "forgetting",
     "formula",
     "logits",
+    "object_map",
     "remembered",
     "remembering",
     "robust_cam",
     "saliency",
+    "share_inside",
     "top_maps",
 ]

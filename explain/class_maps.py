@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from explain.memo import remembered
-from ops.scaling import min_max
+from ops.scaling import mean, min_max
 
 COMBINATIONS = ("geometric-mean", "halving-weights")
 
@@ -23,6 +23,17 @@ def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
     stands for w_y (Selvaraju et al. 2017). Differentiable in ``x`` where ``x`` asks for it.
     """
     return _maps(x, model, lambda _scores: labels)
+
+
+def object_map(x: Tensor, model: Classifier) -> Tensor:
+    """Where the predicted label's evidence lies, (B, 1, H, W), >= 0: its class activation map above its mean.
+
+    The zero of such a map means little: a constant added to it only moves the bias of the label, and a map
+    may be negative all over. Counted from its mean it is empty only where it is the same everywhere, and a
+    region of any size holds, over all places, its own share of the area.
+    """
+    maps = enlarged(top_maps(x, model, top_k=1), x.shape[-2:])
+    return (maps - mean(maps)).clamp(min=0)
 
 
 @remembered

@@ -89,6 +89,15 @@ def saliency(
             return _gradient(x, model, top_k=top_k, loss=loss)
 
 
+def share_inside(maps: Tensor, mask: Tensor) -> Tensor:
+    """(B,) share of the mass of each of ``maps`` (B, 1, H, W), >= 0, that lies where ``mask`` is 1.
+
+    ``mask`` is (B, 1, H, W) or one for all, (1, 1, H, W). The share of a map of zeros is 0.
+    """
+    total = maps.sum((1, 2, 3))
+    return (maps * mask).sum((1, 2, 3)) / total.clamp(min=torch.finfo(maps.dtype).tiny)
+
+
 @remembered
 def _gradient(x: Tensor, model: Classifier, *, top_k: int, loss: str) -> Tensor:
     return _strongest(_slope(x, model, None, top_k, loss))

@@ -6,7 +6,7 @@ import torch
 from torchvision.models import resnet18
 
 from classifiers.base import Classifier
-from explain import COMBINATIONS, class_maps, combined, robust_cam, top_maps
+from explain import COMBINATIONS, class_maps, combined, enlarged, object_map, robust_cam, top_maps
 
 
 @pytest.fixture
@@ -103,3 +103,15 @@ def test_one_pass_through_the_network(tiny_classifier, photos):
     tiny_classifier.network.register_forward_hook(lambda *_: passes.append(1))
     robust_cam(photos, tiny_classifier, top_k=5, combination="geometric-mean")
     assert len(passes) == 1
+
+
+def test_the_object_map_is_what_lies_above_the_mean(model, photos):
+    label = model(photos).argmax(1, keepdim=True)
+    cam = enlarged(class_maps(photos, model, label), photos.shape[-2:])
+    found = object_map(photos, model)
+    above = cam > cam.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(found[above], (cam - cam.mean((2, 3), keepdim=True))[above])
+    assert (found[~above] == 0).all()
+    # Shifted by any constant, as a bias does, it is the same, and never empty.
+    model.head.weight.sub_(10 * model.head.weight.abs().max())
+    assert (object_map(photos, model).amax((1, 2, 3)) > 0).all()

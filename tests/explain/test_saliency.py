@@ -6,7 +6,7 @@ from captum.attr import IntegratedGradients, Saliency
 from torch import nn
 
 from classifiers.base import Classifier
-from explain import LOSSES, SALIENCIES, Memo, chosen, formula, logits, remembering, saliency
+from explain import LOSSES, SALIENCIES, Memo, chosen, formula, logits, remembering, saliency, share_inside
 from explain.saliency import NOISE, PATH_STEPS, SAMPLES
 
 METHODS = pytest.mark.parametrize("method", SALIENCIES)
@@ -273,3 +273,9 @@ def test_logits_are_remembered(model, x):
         assert torch.equal(first, logits(x, model))
     assert len(passes) == 1
     assert torch.equal(first, model(x))
+
+
+def test_share_inside_is_a_share_of_the_mass_of_each_map():
+    maps = torch.tensor([[[[1.0, 3.0], [0.0, 4.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
+    mask = torch.tensor([[[[0.0, 1.0], [1.0, 0.0]]]])
+    assert share_inside(maps, mask).tolist() == [3 / 8, 0]
