@@ -7,13 +7,16 @@ from functools import partial
 
 import streamlit as st
 
+from attacks.placement import PatchAttack
+from attacks.universal_patch import Patch, UniversalPatch
 from evaluation.run import Story
 from story import Step, by_name
 from story.export import attacked_npz
 from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
-from ui import state
+from ui import library, state
 from ui.attacking import Result
 from ui.browser import panels_of, scrubber, story_viewer
+from ui.calm import notice
 from ui.compute import Frames, Scene, workbench
 from ui.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
 
@@ -92,7 +95,25 @@ def _downloads(scene: Scene, result: Result) -> None:
             on_click="ignore",
             help="The arrays photo, attacked and mask as 32-bit floats from 0 to 1.",
         )
+    if isinstance(result.attempt.attack, PatchAttack) and not isinstance(
+        result.attempt.attack, UniversalPatch
+    ):
+        st.button(
+            "Patch to the library",
+            icon=":material/bookmark_add:",
+            key="keep_attack_patch",
+            on_click=_keep,
+            args=(story, result.attempt.attack),
+        )
     st.subheader("Undo it", anchor=False)
     st.page_link(
         "pages/gradient_smoothing.py", icon=":material/arrow_forward:", query_params=state.query(scene)
     )
+
+
+def _keep(story: Story, attack: PatchAttack) -> None:
+    assert story.attacked is not None
+    pixels = attack.box(*story.attacked.x.shape[2:]).of(story.attacked.x)[0].cpu().clone()
+    target = None if story.target is None else story.labels[story.target]
+    library.take(target or attack.title, Patch(pixels, attack.covers, target))
+    notice("The patch is in your library, and from now on the attack that is chosen.")

@@ -10,11 +10,12 @@ import streamlit as st
 
 from attacks import Report
 from attacks.placement import PatchAttack
+from attacks.universal_patch import UniversalPatch
 from evaluation.run import Story
 from story.render import render, to_png
 from story.step import Step
 from ui import state
-from ui.browser import place_picker
+from ui.browser import Placement, place_picker
 from ui.calm import notice
 from ui.compute import Attempt, Scene, workbench
 from ui.figures import PLAIN, progress_figure
@@ -22,6 +23,8 @@ from ui.parameters import parameter_widget, parameter_widgets
 
 _PLACE = ("x", "y")
 """Parameters of a patch that a click on the photo sets."""
+_SAME_SIDE = 1e-4
+"""Sides of the photo by which the browser's numbers may differ from ours."""
 _REDRAW = 0.25
 """Seconds between two drawings of the progress."""
 _WANTED, _RUNNING = "attack_wanted", "attack_running"
@@ -65,7 +68,7 @@ def chosen(scene: Scene, *, through: bool = False) -> Attempt:
         ValueError: parameters that don't go together.
     """
     name = state.method("attack")
-    attack = state.ATTACK_METHODS[name](**state.chosen_values("attack"))
+    attack = state.attacks()[name](**state.chosen_values("attack"))
     target = st.session_state.get("target") if attack.aim == "targeted" else None
     if target is not None and target not in scene.classifier.labels:
         notice(f"{target} is no label of this classifier, so the target is a random one.")
@@ -81,15 +84,16 @@ def chosen(scene: Scene, *, through: bool = False) -> Attempt:
 
 def settings(scene: Scene) -> None:
     """Method, parameters, target, place, and the button that runs it."""
+    methods = state.attacks()
     st.selectbox(
         "Method",
-        list(state.ATTACK_METHODS),
-        format_func=lambda name: state.ATTACK_METHODS[name].title,
+        list(methods),
+        format_func=lambda name: methods[name].title,
         key="attack",
         persist_state="session",
     )
     name = state.method("attack")
-    st.caption(state.ATTACK_METHODS[name].source)
+    st.caption(methods[name].source)
     if chosen(scene).attack.aim == "targeted":
         st.selectbox(
             "Target",
@@ -101,12 +105,12 @@ def settings(scene: Scene) -> None:
             help="The label that the classifier shall say. Type to search; without one it is random.",
         )
     button = st.container()
-    parameter_widgets("attack", state.ATTACK_METHODS, name, without=_PLACE)
+    parameter_widgets("attack", methods, name, without=_PLACE)
     attempt = chosen(scene)
     if isinstance(attempt.attack, PatchAttack):
-        _place(scene, attempt.attack)
+        placing(scene, attempt.attack)
         for parameter in _PLACE:
-            parameter_widget("attack", state.ATTACK_METHODS, name, parameter)
+            parameter_widget("attack", methods, name, parameter)
     if not attempt.instant:
         has_run = _WANTED in st.session_state or workbench().has_run(scene, attempt)
         button.button(
@@ -119,21 +123,45 @@ def settings(scene: Scene) -> None:
         )
 
 
-def _place(scene: Scene, attack: PatchAttack) -> None:
+def placing(scene: Scene, attack: PatchAttack) -> None:
+    """The photo with the patch's outline to drag; a ready-made patch is seen in it, and can be shaped too."""
     box = attack.box(scene.size, scene.size)
     side = box.side / scene.size
-    picture = render(Step("photo", scene.photo.working(scene.size), "photo"))
+    picture, degrees = None, 0.0
+    widths: tuple[float, float] | None = None
+    if isinstance(attack, UniversalPatch):
+        picture = to_png(render(Step("patch", attack.chosen.pixels[None], "photo")))
+        degrees = attack.rotation
+        own = attack.chosen.share**0.5
+        widths = (_scales(attack)[0] * own, min(_scales(attack)[1] * own, 1.0))
     place_picker(
-        to_png(picture),
+        to_png(render(Step("photo", scene.photo.working(scene.size), "photo"))),
         patch=(box.left / scene.size, box.top / scene.size, side, side),
         key="attack_place",
-        on_place=partial(_move, side),
+        on_place=partial(_move, attack, side),
+        picture=picture,
+        degrees=degrees,
+        widths=widths,
     )
 
 
-def _move(side: float, left: float, top: float) -> None:
-    for name, begin in zip(_PLACE, (left, top), strict=True):
-        st.session_state[state.parameter_key("attack", name)] = round(begin + side / 2, 4)
+def _scales(attack: UniversalPatch) -> tuple[float, float]:
+    """The range of the parameter ``scale``."""
+    scale = next(known for known in attack.parameters() if known.name == "scale")
+    assert scale.low is not None and scale.high is not None
+    return scale.low, scale.high
+
+
+def _move(attack: PatchAttack, side: float, now: Placement) -> None:
+    """Puts a new placement into the parameters; only a side that has changed moves the scale."""
+    values = {"x": round(now.left + now.width / 2, 4), "y": round(now.top + now.width / 2, 4)}
+    if isinstance(attack, UniversalPatch):
+        values["rotation"] = now.degrees
+        if abs(now.width - side) > _SAME_SIDE:
+            low, high = _scales(attack)
+            values["scale"] = min(max(round(now.width / attack.chosen.share**0.5, 2), low), high)
+    for name, value in values.items():
+        st.session_state[state.parameter_key("attack", name)] = value
 
 
 # --- running ----------------------------------------------------------------------------------------------

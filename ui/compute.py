@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import re
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -17,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import classifiers
-from attacks import Attack, Report, Trace, labels_for
+from attacks import ATTACKS, Attack, Report, Trace, labels_for
+from attacks.universal_patch import PATCHES, Patch, with_patches
 from classifiers import Classifier
 from defenses import Defense, Oblivious, Threat
 from evaluation.run import Story, run_story
-from explain import Memo, logits, remembering, saliency
+from explain import Memo, logits, remembering, saliency, share_inside
 from photos import Photo
 from story import Step
 from story.render import render, to_png
@@ -30,6 +34,10 @@ OUT_OF_MEMORY = (
     "There is not enough memory on the device for this; choose a smaller working size or another classifier"
 )
 _MEMO_BYTES = 48_000_000
+_NAME = 40
+"""Letters of the name of a patch."""
+_GIVE_WAY = 0.005
+"""Seconds between two parts of work in the background."""
 _RIBBON_PIXELS = 3_000_000
 """Of all photos that pass a classifier together: a large one needs a kilobyte for each."""
 _device = threading.Lock()
@@ -214,6 +222,35 @@ class Background(Generic[Value]):
         self.parts: list[Value] = []
         self.finished = False
         self.error: Exception | None = None
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Has it end after the part that it is at; what is there stays."""
+        self._stopped.set()
+
+    def start(self, parts: Callable[[], Iterator[Value]], memo: Memo) -> Background[Value]:
+        """Collects what ``parts`` gives in a thread of its own, and is itself."""
+
+        def run() -> None:
+            rest = parts()
+            try:
+                while not self._stopped.is_set():
+                    with on_device(), remembering(memo):
+                        self.parts.append(next(rest))
+                    # Or this thread would have the device again before those who wait for it.
+                    time.sleep(_GIVE_WAY)
+            except StopIteration:
+                pass
+            except ValueError as error:
+                self.error = error
+            except Exception as error:
+                _LOG.exception("Background work failed")
+                self.error = error
+            finally:
+                self.finished = True
+
+        threading.Thread(target=run, daemon=True).start()
+        return self
 
 
 class Workbench:
@@ -225,13 +262,47 @@ class Workbench:
         self.own_classifier: Classifier | None = None
         self.classifier = classifiers.BUILTIN
         """Name of the shared classifier that was last in use."""
+        self.patches: dict[str, Patch] = {}
+        """The visitor's own, by name."""
+        self.attacks: Mapping[str, type[Attack]] = ATTACKS
+        """The registry, with his patches in it."""
+        self.training: Background[Any] | None = None
+        """Of a patch, the last that he began."""
         self.scene: Scene | None = None
         """What the sidebar says."""
+        self._named: set[str] = set()
         self._runs: Shelf[tuple[Trace, Frames]] = Shelf(8)
         self._ribbons: Shelf[Ribbon] = Shelf(32)
         self._answers: Shelf[Any] = Shelf(32)
         self._backgrounds: Shelf[Background[Any]] = Shelf(4)
         self._last: Shelf[Attempt] = Shelf(6)
+
+    def close(self) -> None:
+        """Ends what goes on in the background."""
+        if self.training is not None:
+            self.training.stop()
+
+    # --- patches -------------------------------------------------------------------------------------------
+
+    def keep_patch(self, name: str, patch: Patch) -> str:
+        """Puts ``patch`` among the visitor's own and gives the name under which it lies there.
+
+        No two patches of a visit have the same name, so that it can stand for the patch in keys.
+        """
+        name = re.sub(r"\s+", " ", name).strip()[:_NAME] or "patch"
+        candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+        name = next(known for known in candidates if known not in PATCHES and known not in self._named)
+        self._named.add(name)
+        self._own({**self.patches, name: patch})
+        return name
+
+    def drop_patch(self, name: str) -> None:
+        """Takes one of the visitor's own away."""
+        self._own({known: patch for known, patch in self.patches.items() if known != name})
+
+    def _own(self, patches: dict[str, Patch]) -> None:
+        self.patches = patches
+        self.attacks = {**ATTACKS, "universal-patch": with_patches(patches)} if patches else ATTACKS
 
     # --- attacks -------------------------------------------------------------------------------------------
 
@@ -371,27 +442,7 @@ class Workbench:
         known = self._backgrounds.get(key)
         if known is not None:
             return known
-        work = Background[Value](total)
-
-        def run() -> None:
-            rest = parts()
-            try:
-                while True:
-                    with on_device(), remembering(self.memo):
-                        work.parts.append(next(rest))
-            except StopIteration:
-                pass
-            except ValueError as error:
-                work.error = error
-            except Exception as error:
-                _LOG.exception("Background work failed")
-                work.error = error
-            finally:
-                work.finished = True
-
-        self._backgrounds.put(key, work)
-        threading.Thread(target=run, daemon=True).start()
-        return work
+        return self._backgrounds.put(key, Background[Value](total).start(parts, self.memo))
 
     def gazes(self, scene: Scene, story: Story, methods: tuple[str, ...], **options: Any) -> list[Gaze]:
         """Where the classifier looks on the photo that is defended, by each of ``methods``."""
@@ -403,7 +454,7 @@ class Workbench:
                 looked = saliency(x, scene.classifier, method=method, **options)
             picture = to_png(render(Step(method, looked, "heat", own_scale=True)))
             total = float(looked.sum())
-            share = float((looked * mask.to(looked)).sum()) / total if mask is not None and total else None
+            share = float(share_inside(looked, mask.to(looked))) if mask is not None and total else None
             found.append(Gaze(method, picture, share))
         return found
 
@@ -433,7 +484,7 @@ def _in_batches(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     return torch.cat([_in_batches(function, inputs[:middle]), _in_batches(function, inputs[middle:])])
 
 
-@st.cache_resource(scope="session", max_entries=1, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False, on_release=Workbench.close)
 def workbench() -> Workbench:
     """This session's own."""
     return Workbench()

@@ -175,7 +175,7 @@ def _other_attack(name: str, result: Result) -> None:
     words.caption(_MADE_FOR[cls.against])
     other = _KINDS[cls.against]
     button.button(
-        f"Try {state.ATTACK_METHODS[other].title}",
+        f"Try {state.attacks()[other].title}",
         key="other_attack",
         icon=":material/swap_horiz:",
         width="stretch",

@@ -137,13 +137,13 @@ def parameter_widgets(kind: str, registry: Registry, method: str, *, without: Se
                 _widget(parameter, state_key(kind, registry, method, parameter))
 
 
-def parameter_widget(kind: str, registry: Registry, method: str, name: str) -> None:
-    """The widget of one parameter."""
+def parameter_widget(kind: str, registry: Registry, method: str, name: str, *, typed: bool = False) -> None:
+    """The widget of one parameter; a number is ``typed`` or has a slider where that is short enough."""
     parameter = next(known for known in registry[method].parameters() if known.name == name)
-    _widget(parameter, state_key(kind, registry, method, parameter))
+    _widget(parameter, state_key(kind, registry, method, parameter), typed=typed)
 
 
-def _widget(parameter: Parameter, key: str) -> None:
+def _widget(parameter: Parameter, key: str, *, typed: bool = False) -> None:
     # The default comes from the session; a widget that also had one would warn.
     st.session_state.setdefault(key, on_screen(parameter, parameter.default))
     shared: dict[str, Any] = {"key": key, "help": help_text(parameter), "persist_state": "session"}
@@ -155,13 +155,13 @@ def _widget(parameter: Parameter, key: str) -> None:
         elif parameter.choices:
             st.selectbox(title(parameter), parameter.choices, **shared)
         else:
-            _number(parameter, shared)
+            _number(parameter, shared, typed=typed)
         moves = moved_steps(parameter.moves)
         if moves:
             st.caption(moves)
 
 
-def _number(parameter: Parameter, shared: dict[str, Any]) -> None:
+def _number(parameter: Parameter, shared: dict[str, Any], *, typed: bool) -> None:
     assert parameter.low is not None and parameter.high is not None
     low, high = on_screen(parameter, parameter.low), on_screen(parameter, parameter.high)
     step = on_screen(parameter, parameter.step or 1)
@@ -170,7 +170,7 @@ def _number(parameter: Parameter, shared: dict[str, Any]) -> None:
     else:
         low, high, step, pattern = float(low), float(high), float(step), "%g"
     stops = (high - low) / step
-    draw = st.slider if stops <= MOST_SLIDER_STOPS else st.number_input
+    draw = st.slider if stops <= MOST_SLIDER_STOPS and not typed else st.number_input
     automatic = auto_key(shared["key"])
     if parameter.auto:
         st.session_state.setdefault(automatic, False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from attacks import ATTACKS
+from attacks import ATTACKS, Attack
 from classifiers import names
 from defenses import DEFENSES, THREATS, Defense, Threat
 from photos import gallery
@@ -17,11 +19,19 @@ from ui.parameters import Registry, state_key, values_of
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
-# Where no ready-made patch ships, the story begins with changes that nobody sees.
-ATTACK_METHODS = ATTACKS if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"], **ATTACKS}
-METHODS: dict[str, Registry] = {"attack": ATTACK_METHODS, "defense": DEFENSES, "threat": THREATS}
-"""The registries, the default first."""
 _BEGUN = "begun"
+
+
+def attacks() -> Mapping[str, type[Attack]]:
+    """The attacks, with the visitor's own patches among them; the default first."""
+    # Where no ready-made patch ships, the story begins with changes that nobody sees.
+    first = {} if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"]}
+    return {**first, **workbench().attacks}
+
+
+def registry(kind: str) -> Registry:
+    """Attacks, defenses or threats."""
+    return {"attack": attacks(), "defense": DEFENSES, "threat": THREATS}[kind]
 
 
 def choices() -> link.Choices:
@@ -30,7 +40,8 @@ def choices() -> link.Choices:
     own_photo = (link.OWN,) if bench.own_photo else ()
     own_classifier = (link.OWN,) if bench.own_classifier else ()
     return link.Choices(
-        {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON}, METHODS
+        {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON},
+        {kind: registry(kind) for kind in ("attack", "defense", "threat")},
     )
 
 
@@ -60,7 +71,7 @@ def method(kind: str) -> str:
 
 def chosen_values(kind: str) -> dict[str, Value]:
     """The chosen parameters of the chosen attack, defense or threat."""
-    return values_of(kind, METHODS[kind], method(kind), st.session_state)
+    return values_of(kind, registry(kind), method(kind), st.session_state)
 
 
 def threat() -> Threat:
@@ -82,9 +93,9 @@ def defense() -> tuple[Defense, str]:
 
 def parameter_key(kind: str, name: str) -> str:
     """Where the session keeps a parameter of the chosen attack, defense or threat."""
-    registry = METHODS[kind]
-    parameter = next(known for known in registry[method(kind)].parameters() if known.name == name)
-    return state_key(kind, registry, method(kind), parameter)
+    known = registry(kind)
+    parameter = next(found for found in known[method(kind)].parameters() if found.name == name)
+    return state_key(kind, known, method(kind), parameter)
 
 
 def query(scene: Scene) -> dict[str, str]:

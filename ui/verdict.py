@@ -154,9 +154,10 @@ def meanings(story: Story) -> dict[str, tuple[str, str]]:
     found = {story.labels[story.source]: (TRUE_COLOUR, "clean label")}
     against = adversary(story)
     if against is not None and against != story.source:
-        word = (
-            "target" if story.target == against or hasattr(story.attack, "target_label") else "attack's label"
+        meant = against == story.target or story.labels[against] == getattr(
+            story.attack, "target_label", None
         )
+        word = "target" if meant else "attack's label"
         found[story.labels[against]] = (TARGET_COLOUR, word)
     return found
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from story.render import TARGET_COLOUR, to_png
 from tests.browser import made_up
-from ui.browser import place_picker, scrubber, story_viewer, wipe
+from ui.browser import Placement, place_picker, scrubber, story_viewer, wipe
 
 st.set_page_config(layout="wide")
 with st.sidebar:
@@ -32,8 +32,8 @@ st.session_state.setdefault("place", (0.75, 0.0625))
 st.session_state.setdefault("reports", 0)
 
 
-def place(left: float, top: float) -> None:
-    st.session_state["place"] = (left, top)
+def place(now: Placement) -> None:
+    st.session_state["place"] = (now.left, now.top)
     st.session_state["reports"] += 1
 
 

@@ -1,13 +1,15 @@
 import threading
+import time
 
 import pytest
 import torch
 
 from attacks import ATTACKS
 from attacks.base import Cancelled
+from attacks.universal_patch import Patch
 from defenses import DEFENSES, THREATS
 from ui import compute
-from ui.compute import Attempt, Scene, Shelf, Workbench, on_device
+from ui.compute import Attempt, Background, Scene, Shelf, Workbench, on_device
 
 
 @pytest.fixture
@@ -230,3 +232,51 @@ def test_attacks_without_iterations_need_no_button():
     assert instant["fgsm"]
     assert not instant["pgd"]
     assert not instant["lavan"]
+
+
+def patch(value: float) -> Patch:
+    return Patch(torch.full((3, 4, 4), value), 0.1, None)
+
+
+def test_a_name_of_the_library_never_stands_for_two_patches(bench):
+    assert bench.keep_patch(" red\n one ", patch(0.1)) == "red one"
+    assert bench.keep_patch("red one", patch(0.2)) == "red one 2"
+    bench.drop_patch("red one")
+    assert bench.keep_patch("red one", patch(0.3)) == "red one 3"
+    assert list(bench.patches) == ["red one 2", "red one 3"]
+    assert bench.keep_patch("golf-ball", patch(0.4)) == "golf-ball 2"
+    assert bench.keep_patch("", patch(0.5)) == "patch"
+    assert len(bench.keep_patch("x" * 400, patch(0.5))) < 60
+
+
+def test_ones_own_patches_are_choices_of_the_attack_as_long_as_they_are_there(bench):
+    name = bench.keep_patch("mine", patch(0.25))
+    chosen = bench.attacks["universal-patch"](patch=name)
+    assert torch.equal(chosen.chosen.pixels, patch(0.25).pixels)
+    bench.drop_patch(name)
+    assert bench.attacks is ATTACKS
+
+
+def test_work_in_the_background_can_be_stopped_and_what_is_there_stays(bench):
+    go_on = threading.Semaphore(2)
+
+    def parts():
+        for number in range(100):
+            assert go_on.acquire(timeout=30)
+            yield number
+
+    work = Background(100).start(parts, bench.memo)
+    wait_for(lambda: len(work.parts) == 2)
+    bench.training = work
+    bench.close()
+    go_on.release()
+    wait_for(lambda: work.finished)
+    assert work.parts in ([0, 1], [0, 1, 2])  # it may be told in the middle of a part
+    assert work.error is None
+
+
+def wait_for(condition):
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
