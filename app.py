@@ -4,6 +4,8 @@ import streamlit as st
 
 PAGES = [
     st.Page("pages/attack.py", title="Attack", icon=":material/bolt:", default=True),
+    st.Page("pages/patch_library.py", title="Patch library", icon=":material/dashboard_customize:"),
+    st.Page("pages/train_patch.py", title="Train a patch", icon=":material/model_training:"),
     st.Page("pages/gradient_smoothing.py", title="Gradient smoothing", icon=":material/blur_on:"),
     st.Page("pages/pixel_deflection.py", title="Pixel deflection", icon=":material/scatter_plot:"),
     st.Page("pages/smoothing_vote.py", title="Smoothing vote", icon=":material/how_to_vote:"),

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
+from attacks.patch_training import Lesson
 from defenses import DEFENSES
 from evaluation.sweep import Sweep
 from evaluation.voting import Level
@@ -210,6 +211,33 @@ def sweep_figure(
     parameter = next(iter(found.values())).parameter
     figure.update_xaxes(title=title(parameter), row=len(rows), col=1)
     figure.update_yaxes(tickformat=".2f", row=len(rows), col=1)
+    return figure
+
+
+def training_figure(lessons: Sequence[Lesson], total: int, target: str) -> go.Figure:
+    """Two rows over the steps so far: share fooled and probability of the target, and below them the loss."""
+    steps = [lesson.step for lesson in lessons]
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    lines = (
+        ("of the batch fooled", [lesson.fooled for lesson in lessons], TARGET_COLOUR, "solid", "%{y:.0%}", 1),
+        (f"P({target})", [lesson.probability for lesson in lessons], HIGHLIGHT, "dash", "%{y:.0%}", 1),
+        ("loss", [lesson.loss for lesson in lessons], NEUTRAL, "solid", "%{y:.2f}", 2),
+    )
+    for name, series, colour, dash, hover, row in lines:
+        figure.add_scatter(
+            x=steps,
+            y=series,
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 3.5, "dash": dash},
+            hovertemplate=hover,
+            row=row,
+            col=1,
+        )
+    figure = _axes(figure, 380)
+    figure.update_xaxes(range=[1, max(total, 2)])
+    figure.update_xaxes(title="step", row=2, col=1)
+    figure.update_yaxes(range=None, tickvals=None, tickformat=".1f", title="loss, logits", row=2, col=1)
     return figure
 
 

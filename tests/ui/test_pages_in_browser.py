@@ -263,6 +263,53 @@ def test_a_click_on_the_photo_places_the_patch(visit):
     expect(alerts(page)).to_contain_text("has not run with these settings")
 
 
+def dragged(page: Page, part: str, right: float, down: float) -> None:
+    """Takes a part of the patch by its middle and lets it go elsewhere, in shares of the photo."""
+    photo = page.locator(".st-key-attack_place .photo")
+    photo.scroll_into_view_if_needed()
+    box, held = photo.bounding_box(), page.locator(f".st-key-attack_place {part}").bounding_box()
+    x, y = held["x"] + held["width"] / 2, held["y"] + held["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right * box["width"], y + down * box["height"], steps=4)
+    page.mouse.up()
+
+
+def test_a_patch_is_dragged_resized_and_turned_and_the_prediction_follows(visit):
+    page = visit("patch_library?size=160")
+    place = page.locator(".st-key-attack_place .place")
+    expect(place).to_contain_text("31.9 % wide")
+    expect(page.get_by_text("leaves the object free")).to_be_visible()
+    before = verdict(page)
+    dragged(page, ".patch", -0.31, 0.31)
+    expect(page).to_have_url(re.compile(r"attack\.x=0\.50?\d*&attack\.y=0\.(49|50)\d*"))
+    expect(page.get_by_text(re.compile("covers the object|on a part of the object"))).to_be_visible()
+    expect_verdict(page, "now !== text", before)
+    settled(page)
+    dragged(page, ".resize", 0.1, 0.1)
+    expect(page).to_have_url(re.compile(r"attack\.scale=1\.[67]"))
+    expect(place).to_contain_text(re.compile(r"5[1-4]\.\d % wide"))
+    settled(page)
+    # A quarter turn to the left: the upper right corner goes where the upper left one is.
+    dragged(page, ".turn", -0.51, 0)
+    expect(page).to_have_url(re.compile(r"attack\.rotation=(8\d|9\d)"))
+    expect(place).to_contain_text(re.compile("turned by (8|9)"))
+    settled(page)
+    page.locator(".st-key-attack_place .photo").focus()
+    page.keyboard.press(".")
+    expect(page).to_have_url(re.compile(r"attack\.rotation=(7\d|8\d)"))
+    settled(page)
+    page.locator(".st-key-attack_place .photo").focus()
+    page.keyboard.press("-")
+    expect(place).to_contain_text(re.compile(r"(49|50)\.\d % wide"))
+    expect(page).to_have_url(re.compile(r"attack\.scale=1\.(5|60)"))
+    expect(alerts(page)).to_have_count(0)
+    settled(page)
+    page.reload()
+    settled(page)
+    expect(place).to_contain_text("turned by")
+
+
 def test_downloads_come_from_the_numbers(visit):
     page = visit(f"?{QUICK}")
     with page.expect_download() as exact:
