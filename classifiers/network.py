@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 WIDTHS = (48, 96, 192, 384)
@@ -60,9 +59,9 @@ class ResidualNet(nn.Module):
                 layers.append(Block(inputs, width, stride=2 if stage and not number else 1))
                 inputs = width
         self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(inputs, labels)
 
     def forward(self, x: Tensor) -> Tensor:
         """As the class says."""
-        features = self.features(x)
-        return self.head(F.adaptive_avg_pool2d(features, 1).flatten(1))
+        return self.head(self.pool(self.features(x)).flatten(1))

@@ -3,12 +3,15 @@
 from explain.class_maps import COMBINATIONS, class_maps, combined, enlarged, robust_cam, top_maps
 from explain.memo import Memo, remembered, remembering
 from explain.prediction import logits
+from explain.relevance import GRAD_CAM, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency
 
 __all__ = [
     "COMBINATIONS",
+    "GRAD_CAM",
     "LOSSES",
     "SALIENCIES",
+    "STARTS",
     "Memo",
     "chosen",
     "class_maps",
@@ -16,6 +19,8 @@ __all__ = [
     "enlarged",
     "formula",
     "logits",
+    "propagates",
+    "relevance",
     "remembered",
     "remembering",
     "robust_cam",
