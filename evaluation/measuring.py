@@ -85,9 +85,14 @@ def in_batches(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Ten
 
 
 @torch.no_grad()
+def probabilities(classifier: Classifier, x: Tensor) -> Tensor:
+    """(N, labels) of every label."""
+    return torch.cat([classifier(part).softmax(1) for part in x.split(BATCH)])
+
+
 def predicted(classifier: Classifier, x: Tensor) -> Tensor:
     """(N,) the likeliest labels."""
-    return torch.cat([classifier(part).argmax(1) for part in x.split(BATCH)])
+    return probabilities(classifier, x).argmax(1)
 
 
 def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, name: str) -> Tensor:

@@ -74,7 +74,12 @@ def ranking(top: Sequence[Prediction]) -> list[dict[str, Any]]:
 def _seen(seen: Seen | None) -> dict[str, Any] | None:
     if seen is None:
         return None
-    told: dict[str, Any] = {"top": ranking(seen.top), "ssim": finite(seen.ssim), "psnr": finite(seen.psnr)}
+    told: dict[str, Any] = {
+        "top": ranking(seen.top),
+        "ssim": finite(seen.ssim),
+        "psnr": finite(seen.psnr),
+        "ndcg": finite(seen.ndcg),
+    }
     if seen.outcome is not None:
         told |= {"outcome": seen.outcome, "votes": list(seen.votes)}
     return told

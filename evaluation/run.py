@@ -14,7 +14,7 @@ from torch import Tensor
 from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_of, succeeded
 from classifiers.base import Classifier, Prediction
 from defenses.base import Defense
-from evaluation.metrics import psnr, ssim
+from evaluation.metrics import ndcg, psnr, ssim
 from explain import Memo, logits, remembering
 from photos import Photo
 from story import Step, by_name
@@ -31,6 +31,8 @@ class Seen:
         logits: (1, labels).
         top: the five likeliest labels.
         ssim, psnr: likeness to the clean photo, None for the clean one; psnr is infinite if nothing differs.
+        ndcg: likeness of the classifier's ranking to that of the clean photo, also of a photo that a defense
+            rejects; None for the clean one.
         votes: labels that a defense counted before it decided; empty where the classifier's word counts.
         rejected: whether the defense accepted no label.
     """
@@ -40,6 +42,7 @@ class Seen:
     top: tuple[Prediction, ...]
     ssim: float | None = None
     psnr: float | None = None
+    ndcg: float | None = None
     votes: tuple[str, ...] = ()
     rejected: bool = False
 
@@ -158,7 +161,7 @@ def run_story(
             if trace is None:
                 with watch.times("attack"):
                     trace = attack.run(x, y, classifier, progress)
-            attacked = _look(trace.attacked.to(x), classifier, watch, clean=x)
+            attacked = _look(trace.attacked.to(x), classifier, watch, clean)
             with watch.times("classifier"):
                 rounded = logits(eight_bit(attacked.x), classifier)
             success = bool(succeeded(attacked.logits, y, attack.aim))
@@ -167,7 +170,7 @@ def run_story(
         if defense is not None:
             with watch.times("defense"):
                 steps = defense.steps((attacked or clean).x, classifier)
-            defended = _look(by_name(steps, "result").map, classifier, watch, clean=x)
+            defended = _look(by_name(steps, "result").map, classifier, watch, clean)
             with watch.times("defense"):
                 decision = defense.decision(steps, classifier)
             if decision is not None:
@@ -201,12 +204,15 @@ def _working(photo: Photo | Tensor, size: int) -> Tensor:
     return photo.detach()
 
 
-def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Tensor | None = None) -> Seen:
-    """What ``classifier`` says about ``x``, and how like ``clean`` it is."""
+def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Seen | None = None) -> Seen:
+    """What ``classifier`` says about ``x``, and how like ``clean`` both are."""
     with watch.times("classifier"):
         scores = logits(x, classifier)
-    likeness = (None, None) if clean is None else (ssim(clean, x), psnr(clean, x))
-    return Seen(x, scores, tuple(classifier.top(scores)[0]), *likeness)
+    seen = Seen(x, scores, tuple(classifier.top(scores)[0]))
+    if clean is None:
+        return seen
+    likeness = ndcg(clean.logits.softmax(1), scores.softmax(1)).item()
+    return replace(seen, ssim=ssim(clean.x, x), psnr=psnr(clean.x, x), ndcg=likeness)
 
 
 def _label(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses import Defense
-from evaluation.metrics import ssim
+from evaluation.metrics import ndcg, ssim
 from explain import Memo, remembering
 from story import Parameter, by_name
 from story.param import Value
@@ -29,6 +29,7 @@ class Sweep:
         probabilities: (N, labels) on the result.
         rejected: (N,) whether the defense accepts no label.
         ssim: of the result to the clean photo, for each value.
+        ndcg: of the ranking on the result to that on the clean photo, for each value.
     """
 
     parameter: Parameter
@@ -36,6 +37,7 @@ class Sweep:
     probabilities: Tensor
     rejected: Tensor
     ssim: tuple[float, ...]
+    ndcg: tuple[float, ...]
 
 
 def parameter_of(defense: Defense, name: str) -> Parameter:
@@ -76,8 +78,8 @@ def sweep(
 ) -> Sweep:
     """``defense`` on photo ``x`` (1, 3, H, W) with its parameter ``name`` at every value of its range.
 
-    The results of all values pass the classifier together; what does not hang on the parameter is worked out
-    once.
+    The clean photo and the results of all values pass the classifier together; what does not hang on the
+    parameter is worked out once.
 
     Args:
         x: the photo that is defended, clean or attacked.
@@ -106,11 +108,15 @@ def sweep(
             results.append(by_name(steps, "result").map)
             rejected.append(decision is not None and int(decision.labels[0]) < 0)
         pictures = torch.cat(results)
-        probabilities = torch.cat([classifier(part).softmax(1) for part in pictures.split(BATCH)])
+        asked = torch.cat([clean, pictures]).split(BATCH)
+        expected, probabilities = torch.cat([classifier(part).softmax(1) for part in asked]).split(
+            [1, len(pictures)]
+        )
     return Sweep(
         parameter=parameter,
         values=tuple(kept),
         probabilities=probabilities,
         rejected=torch.tensor(rejected),
         ssim=tuple(ssim(clean, picture[None]) for picture in pictures),
+        ndcg=tuple(ndcg(expected, probabilities).tolist()),
     )

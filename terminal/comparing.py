@@ -137,6 +137,7 @@ def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
         "target": finite(cell.target),
         "ssim": finite(cell.ssim),
         "psnr": finite(cell.psnr),
+        "ndcg": finite(cell.ndcg),
         "seconds": round(cell.seconds, 5),
         "file": _file(cell),
     }
@@ -153,6 +154,7 @@ def _row(cell: Cell) -> dict[str, str]:
         "clean label": f"{cell.true:.1%}",
         "SSIM": f"{cell.ssim:.3f}",
         "PSNR": f"{cell.psnr:.1f}" if math.isfinite(cell.psnr) else "∞",
+        "nDCG": f"{cell.ndcg:.3f}",
         "ms": f"{1000 * cell.seconds:.0f}",
     }
 
@@ -173,6 +175,7 @@ def _points(name: str, swept: Sweep, true: int, target: int | None) -> list[dict
             "clean_label": share(swept.probabilities[number], true),
             "target": share(swept.probabilities[number], target),
             "ssim": round(swept.ssim[number], 6),
+            "ndcg": round(swept.ndcg[number], 6),
             "rejected": bool(swept.rejected[number]),
         }
         for number, value in enumerate(swept.values)

@@ -21,16 +21,19 @@ from ui.calm import calmly, sentence
 from ui.compute import Background, Scene, workbench
 from ui.parameters import values_of
 from ui.places import PAGE_OF
-from ui.verdict import adversary
+from ui.verdict import NDCG_HELP, adversary
 
 _POLL = 0.5
 """Seconds between two looks at how far the comparison is."""
 _GO = "compare_go"
 _TABLE = "compare_table"
-_CLEAN_COLUMNS = ("clean_picture", "title", "clean", "clean_true", "clean_ssim", "clean_psnr", "ms")
+_CLEAN_COLUMNS = (
+    *("clean_picture", "title", "clean", "clean_true"),
+    *("clean_ssim", "clean_psnr", "clean_ndcg", "ms"),
+)
 _COLUMNS = (
     *("attacked_picture", "title", "attacked", "clean", "attacked_true", "clean_true"),
-    *("attacked_ssim", "attacked_psnr", "ms"),
+    *("attacked_ssim", "attacked_psnr", "attacked_ndcg", "ms"),
 )
 _SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–"}
 
@@ -113,6 +116,8 @@ def _table(story: Story, work: Background[Cell]) -> None:
                 "PSNR", format="%.1f dB", help="to the clean photo"
             ),
             "clean_psnr": st.column_config.NumberColumn("PSNR", format="%.1f dB", help="to the clean photo"),
+            "attacked_ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
+            "clean_ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
             "ms": st.column_config.NumberColumn("Time", format="%.0f ms", help="the defense alone"),
         },
     )
@@ -132,6 +137,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         row[f"{cell.on}_true"] = 100 * cell.true
         row[f"{cell.on}_ssim"] = cell.ssim
         row[f"{cell.on}_psnr"] = cell.psnr
+        row[f"{cell.on}_ndcg"] = cell.ndcg
         row[f"{cell.on}_picture"] = _address(cell)
         row["ms"] = 1000 * cell.seconds
     return list(rows.values())

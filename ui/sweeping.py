@@ -17,7 +17,7 @@ from ui.compute import Scene, workbench
 from ui.figures import SAVEABLE, sweep_figure
 from ui.parameters import title, values_of
 from ui.places import GRADIENT_SMOOTHING
-from ui.verdict import adversary
+from ui.verdict import NDCG_HELP, adversary
 
 
 def show(scene: Scene, result: Result | None) -> None:
@@ -42,6 +42,7 @@ def show(scene: Scene, result: Result | None) -> None:
             sweep_figure(found, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
         )
         st.caption("The camera above the chart saves it as PNG.")
+        st.caption(f"nDCG: {NDCG_HELP[:1].lower()}{NDCG_HELP[1:]}.")
         st.download_button(
             "Numbers (CSV)",
             numbers(found, story.source, against),
@@ -90,7 +91,9 @@ def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
     """Every point of the chart as CSV."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "rejected"])
+    writer.writerow(
+        ["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "ndcg", "rejected"]
+    )
     for name, swept in found.items():
         for number, value in enumerate(swept.values):
             probabilities = swept.probabilities[number]
@@ -102,6 +105,7 @@ def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
                     f"{float(probabilities[true]):.6f}",
                     "" if against is None else f"{float(probabilities[against]):.6f}",
                     f"{swept.ssim[number]:.6f}",
+                    f"{swept.ndcg[number]:.6f}",
                     "yes" if bool(swept.rejected[number]) else "no",
                 ]
             )
