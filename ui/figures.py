@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from defenses import DEFENSES
+from evaluation.heating import Survival
 from evaluation.sweep import Sweep
 from evaluation.voting import Level
+from explain import STARTS
 from story.render import DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 from ui.parameters import title
@@ -30,6 +32,7 @@ _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
+_PATTERNS = ("", "/", ".")
 
 
 def _axes(figure: go.Figure, height: int) -> go.Figure:
@@ -178,14 +181,46 @@ def votes_figure(rows: Sequence[Level]) -> go.Figure:
     return _axes(figure, 320)
 
 
+def survival_figure(rows: Sequence[Survival]) -> go.Figure:
+    """Correlation of the heat before and after an attack: a group for each photo, a bar for each start.
+
+    The dotted line is the mean over the starts of what two different photos have in common.
+    """
+    names = [f"{row.name}{'' if row.fooled else ' (not fooled)'}" for row in rows]
+    figure = go.Figure()
+    for start, colour, pattern in zip(STARTS, SERIES, _PATTERNS, strict=False):
+        figure.add_bar(
+            x=names,
+            y=[row.correlations[start] for row in rows],
+            name=start,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="%{y:.2f}",
+        )
+    figure.add_scatter(
+        x=names,
+        y=[sum(row.another.values()) / len(row.another) for row in rows],
+        name="another photo",
+        mode="lines+markers",
+        line={"color": NEUTRAL, "width": 3.5, "dash": "dot"},
+        hovertemplate="%{y:.2f}",
+    )
+    figure = _axes(figure, 340)
+    figure.update_layout(barmode="group")
+    figure.update_yaxes(
+        title="correlation", range=[-1.02, 1.02], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
+    )
+    return figure
+
+
 def sweep_figure(
     found: Mapping[str, Sweep], true: int, against: int | None, labels: Sequence[str]
 ) -> go.Figure:
-    """The clean label, the attack's and SSIM over one parameter: a row each, with a line for each defense."""
+    """The clean label, the attack's, nDCG, SSIM over one parameter: a row each, a line for each defense."""
     rows = [(labels[true], lambda swept: swept.probabilities[:, true].tolist())]
     if against is not None and against != true:
         rows.append((labels[against], lambda swept: swept.probabilities[:, against].tolist()))
-    rows.append(("SSIM", lambda swept: list(swept.ssim)))
+    shares = len(rows)
+    rows += [("nDCG", lambda swept: list(swept.ndcg)), ("SSIM", lambda swept: list(swept.ssim))]
     figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.07)
     for number, (name, swept) in enumerate(found.items()):
         style = {"color": SERIES[number % len(SERIES)], "width": 3.5, "dash": _DASHES[number % len(_DASHES)]}
@@ -200,7 +235,7 @@ def sweep_figure(
                 showlegend=row == 1,
                 mode="lines+markers",
                 line=style,
-                hovertemplate="%{y:.0%}" if row < len(rows) else "%{y:.3f}",
+                hovertemplate="%{y:.0%}" if row <= shares else "%{y:.3f}",
                 row=row,
                 col=1,
             )
@@ -209,7 +244,8 @@ def sweep_figure(
         figure.update_yaxes(title=name, row=row, col=1)
     parameter = next(iter(found.values())).parameter
     figure.update_xaxes(title=title(parameter), row=len(rows), col=1)
-    figure.update_yaxes(tickformat=".2f", row=len(rows), col=1)
+    for row in range(shares + 1, len(rows) + 1):
+        figure.update_yaxes(tickformat=".2f", row=row, col=1)
     return figure
 
 
