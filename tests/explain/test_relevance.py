@@ -1,6 +1,9 @@
 """Relevance is conserved, follows its rules, and leaves the network that others use alone."""
 
+import gc
+import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -116,8 +119,9 @@ def test_what_is_missing_is_what_biases_keep(photos):
 def test_a_constant_on_all_logits_changes_nothing(photos):
     x, model = photos.double(), made("built-in")
     expected = {start: relevance(x, model, start=start, top_k=2, epsilon=1e-12) for start in STARTS}
+    biases = model.head.bias.clone()
     for shift in (-5, 5):
-        nn.init.constant_(model.head.bias, shift)
+        model.head.bias.copy_(biases + shift)
         for start in STARTS:
             found = relevance(x, model, start=start, top_k=2, epsilon=1e-12)
             torch.testing.assert_close(found, expected[start], rtol=1e-5, atol=1e-9)
@@ -242,6 +246,22 @@ def test_the_twin_shares_the_weights(model):
     theirs, ours = model.network.state_dict(), twin.state_dict()
     assert theirs.keys() == ours.keys()
     assert all(value.data_ptr() == theirs[name].data_ptr() for name, value in ours.items())
+
+
+@START
+def test_the_twin_goes_with_the_call(photos, monkeypatch, start):
+    twins = []
+
+    def noted(model):
+        network, stage = _twin(model)
+        twins.append(weakref.ref(network))
+        return network, stage
+
+    monkeypatch.setattr(sys.modules[_twin.__module__], "_twin", noted)
+    found = relevance(photos.double(), made("built-in"), start=start)
+    gc.collect()
+    assert found.any()
+    assert [twin() for twin in twins] == [None]
 
 
 @START
