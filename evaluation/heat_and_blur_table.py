@@ -8,8 +8,6 @@ survives: its mean correlation with the attacked photos' heat, beside that with 
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +18,12 @@ from attacks.base import Attack
 from attacks.fgsm import FGSM
 from attacks.lavan import LaVAN
 from attacks.pgd import PGD
-from classifiers import load
 from classifiers.base import Classifier
 from defenses import HeatAndBlur
 from evaluation.heating import correlation
 from evaluation.measuring import (
-    add_options,
     attacked_by,
+    command,
     in_batches,
     markdown,
     parts,
@@ -102,8 +99,6 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
                     {"attack": case, "start": start, "correlation": kept, "another photo": another}
                 )
     return {
-        "classifier": classifier.identity,
-        "size": size,
         "photos": len(x),
         "before": before,
         "after": rows,
@@ -111,21 +106,10 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     }
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_options(parser)
-    given = parser.parse_args()
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
-    print(f"{figures['photos']} photos at {size} px, {figures['classifier']}\n")
-    print(*(markdown(figures[table]) for table in ("before", "after", "heat")), sep="\n\n")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+def tables(figures: dict[str, Any]) -> str:
+    """The figures as three tables."""
+    return "\n\n".join(markdown(figures[table]) for table in ("before", "after", "heat"))
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, measure, tables)
