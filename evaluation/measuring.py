@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,6 +107,11 @@ def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, na
 def share(hits: Tensor) -> float:
     """Share of True, as a percentage with one digit."""
     return round(100 * hits.float().mean().item(), 1)
+
+
+def tell(rows: list[dict[str, Any]]) -> None:
+    """Shows rows while others are still measured, on the standard error, where the progress is."""
+    tqdm.write(f"{markdown(rows)}\n", file=sys.stderr)
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -1,17 +1,21 @@
 """The heat before and after an attack, and the command that measures the defense."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from attacks import ATTACKS
 from defenses import HeatAndBlur
 from evaluation import heat_and_blur_table
 from evaluation.heating import correlation, heats, survival
-from explain import STARTS
+from explain import STARTS, relevance
 from photos import gallery, gallery_photo
+
+relevance_module = sys.modules[relevance.__module__]
 
 
 def test_correlation_is_numpys():
@@ -57,7 +61,7 @@ def test_survival_has_a_row_for_every_photo(tiny_classifier):
         next(survival({"one": gallery_photo("coffee")}, tiny_classifier, attack, defense, size=64))
 
 
-def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
+def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch, capsys):
     monkeypatch.setattr(heat_and_blur_table, "CASES", {"FGSM": ATTACKS["fgsm"](eps=16 / 255)})
     monkeypatch.setattr(heat_and_blur_table, "COLD", (0.0, 10.0))
     figures = heat_and_blur_table.measure(tiny_classifier, labelled_folder, size=64, limit=4, seed=0)
@@ -66,12 +70,40 @@ def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch)
     assert attacked["nDCG"] <= 1
     rows = figures["after"]
     assert [(row["attack"], row["start"], row["sigma_cold"]) for row in rows] == [
-        (case, start, sigma) for start in STARTS for case in ("clean", "FGSM") for sigma in (0.0, 10.0)
+        (case, start, sigma)
+        for case in ("clean", "FGSM")
+        for start in ("none", *STARTS)
+        for sigma in (0.0, 10.0)
     ]
     before = {row["attack"]: row for row in figures["before"]}
     for row in rows:
-        if row["sigma_cold"] == 0:  # neither place is blurred
+        if row["sigma_cold"] == 0 and row["start"] == "none":
             assert row["top-1"] == before[row["attack"]]["top-1"]
             assert row["nDCG"] == pytest.approx(before[row["attack"]]["nDCG"], abs=2e-3)
     assert [row["start"] for row in figures["heat"]] == list(STARTS)
     assert all(-1 <= row["correlation"] <= 1 for row in figures["heat"])
+    told = capsys.readouterr().err
+    assert all(told.count(f"| {case} |") == len(rows) / 2 for case in ("clean", "FGSM"))
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_table_measures_the_defense(photos, tiny_classifier, monkeypatch, start):
+    monkeypatch.setattr(heat_and_blur_table, "COLD", (3.0, 10.0))
+    passes = []
+    inside = relevance_module._twin
+    monkeypatch.setattr(relevance_module, "_twin", lambda model: passes.append(1) or inside(model))
+    heat, found = heat_and_blur_table.heated(tiny_classifier, photos, start, "test")
+    assert passes == [1]
+    for sigma, probabilities in found.items():
+        defense = HeatAndBlur(start=start, sigma_cold=sigma)
+        expected = tiny_classifier(defense(photos, tiny_classifier)).softmax(1)
+        torch.testing.assert_close(probabilities, expected)
+        torch.testing.assert_close(heat, defense.heat(defense.relevance(photos, tiny_classifier)))
+
+
+def test_the_control_is_blurred_all_over(photos, tiny_classifier, monkeypatch):
+    monkeypatch.setattr(heat_and_blur_table, "COLD", (1.0, 6.0))
+    for sigma, probabilities in heat_and_blur_table.only_blurred(tiny_classifier, photos).items():
+        expected = [gaussian_filter(photo, (0, sigma, sigma), mode="mirror") for photo in photos.numpy()]
+        expected = tiny_classifier(torch.from_numpy(np.stack(expected))).softmax(1)
+        torch.testing.assert_close(probabilities, expected)
