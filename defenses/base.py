@@ -31,13 +31,14 @@ class Defense(Parametrised, ABC):
     """A frozen dataclass whose fields are its parameters and whose ``steps`` are its story.
 
     ``gradient`` says what autograd sees of it: "exact", or where it is straight-through. ``paper`` holds what
-    the source uses where the default is ours. ``against`` says which attacks it was made for: small changes
-    all over the photo, or patches, which change a small place without limit.
+    the source uses where the default is ours; None where the source's values are not known. ``against`` says
+    which attacks it was made for: small changes all over the photo, or patches, which change a small place
+    without limit.
     """
 
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
-    paper: ClassVar[Mapping[str, Value]] = {}
+    paper: ClassVar[Mapping[str, Value] | None] = {}
 
     @abstractmethod
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:

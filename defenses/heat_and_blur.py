@@ -46,7 +46,7 @@ class HeatAndBlur(Defense):
     title: ClassVar[str] = "Heat and Blur"
     source: ClassVar[str] = "Brama and Grinshpoun 2020, as its abstract tells; the rest is reconstructed"
     gradient: ClassVar[str] = "exact through both blurs; the heat does not follow the gradient"
-    paper: ClassVar[Mapping[str, Value]] = {}
+    paper: ClassVar[Mapping[str, Value] | None] = None
 
     start: str = param(
         "class-free",

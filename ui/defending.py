@@ -141,14 +141,15 @@ def _other_attack(name: str, result: Result) -> None:
 def _buttons(name: str) -> None:
     paper = DEFENSES[name].paper
     with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            "Paper's values",
-            icon=":material/menu_book:",
-            on_click=_set,
-            args=(name, paper),
-            key="papers_values",
-        )
-        if paper:
+        if paper is not None:
+            st.button(
+                "Paper's values",
+                icon=":material/menu_book:",
+                on_click=_set,
+                args=(name, paper),
+                key="papers_values",
+            )
+        if paper != {}:
             st.button(
                 "Defaults", icon=":material/restart_alt:", on_click=_set, args=(name, {}), key="defaults"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from defenses import HeatAndBlur
 from evaluation.heating import Survival
 from explain import GRAD_CAM, STARTS
 from photos import gallery
@@ -38,6 +39,13 @@ def test_the_heat_before_and_after_for_every_start():
     assert all(-1 <= float(match[2]) <= 1 for match in found)
     assert len(app.main.get("image")) == 2 * len(STARTS)
     assert "reconstruction" in app.markdown[0].value
+
+
+def test_no_values_are_called_the_papers():
+    app = page(**{"defense.gamma": "3"})
+    assert "papers_values" not in [button.key for button in app.button]
+    app.button(key="defaults").click().run()
+    assert app.slider(key="defense.heat-and-blur.gamma").value == HeatAndBlur().gamma
 
 
 def test_on_the_clean_photo_there_is_nothing_to_compare():
