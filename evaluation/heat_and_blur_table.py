@@ -27,15 +27,14 @@ from evaluation.heating import correlation
 from evaluation.measuring import (
     attacked_by,
     command,
+    judged,
     markdown,
     parts,
     probabilities,
     random_targets,
     right_photos,
-    share,
     tell,
 )
-from evaluation.metrics import ndcg
 from explain import STARTS, Memo, remembering
 from ops.blur import blurred
 from story import by_name
@@ -60,14 +59,6 @@ def pictures_of(
     for case, attack in CASES.items():
         found[case] = attacked_by(attack, classifier, x, targets if attack.aim == "targeted" else y, case)
     return found, y
-
-
-def judged(found: Tensor, expected: Tensor, y: Tensor) -> dict[str, float]:
-    """Top-1 (%) and mean nDCG of probabilities (N, labels), by the clean photos' and by the labels (N,)."""
-    return {
-        "top-1": share(found.argmax(1) == y),
-        "nDCG": round(ndcg(expected, found).mean().item(), 3),
-    }
 
 
 @torch.no_grad()

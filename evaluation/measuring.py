@@ -16,6 +16,7 @@ from tqdm import tqdm
 from attacks.base import Attack
 from classifiers import load
 from classifiers.base import Classifier
+from evaluation.metrics import ndcg
 from photos.folder import list_folder, open_photo
 
 BATCH = 20
@@ -107,6 +108,14 @@ def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, na
 def share(hits: Tensor) -> float:
     """Share of True, as a percentage with one digit."""
     return round(100 * hits.float().mean().item(), 1)
+
+
+def judged(found: Tensor, expected: Tensor, y: Tensor) -> dict[str, float]:
+    """Top-1 (%) and mean nDCG of probabilities (N, labels), by the clean photos' and by the labels (N,)."""
+    return {
+        "top-1": share(found.argmax(1) == y),
+        "nDCG": round(ndcg(expected, found).mean().item(), 3),
+    }
 
 
 def tell(rows: list[dict[str, Any]]) -> None:

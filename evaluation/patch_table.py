@@ -1,8 +1,8 @@
 """The enhanced LGS paper's Table 1 in small: ``python -m evaluation.patch_table --photos FOLDER``.
 
 On photos that the classifier gets right: share fooled by LaVAN at several sizes (random target, top right)
-and by PGD; top-1 after LGS, SLGS and WLGS at several λ, clean and attacked; mean SSIM; and how much of each
-saliency lies on the patch.
+and by PGD; top-1 and mean nDCG after LGS, SLGS and WLGS at several λ, clean and attacked; mean SSIM; and how
+much of each saliency lies on the patch.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from evaluation.measuring import (
     attacked_by,
     command,
     in_batches,
+    judged,
     markdown,
-    predicted,
+    probabilities,
     random_targets,
     right_photos,
     share,
@@ -37,7 +38,8 @@ METHODS = {"LGS": LGS, "SLGS": SLGS, "WLGS": WLGS}
 
 
 def defended(classifier: Classifier, pictures: dict[str, Tensor], y: Tensor) -> list[dict[str, Any]]:
-    """For each method and λ: top-1 on each set of pictures, and on the first the mean SSIM to it."""
+    """For each method and λ: top-1 and nDCG on each set of pictures, and on the first the mean SSIM to it."""
+    expected = probabilities(classifier, next(iter(pictures.values())))
     rows: list[dict[str, Any]] = []
     for method, kind in METHODS.items():
         for lam in LAMBDAS:
@@ -45,7 +47,8 @@ def defended(classifier: Classifier, pictures: dict[str, Tensor], y: Tensor) -> 
             row: dict[str, Any] = {"defense": method, "lam": lam}
             for number, (name, x) in enumerate(pictures.items()):
                 result = in_batches(x, lambda part: defense(part, classifier), f"{method} λ {lam} {name}")  # noqa: B023
-                row[name] = share(predicted(classifier, result) == y)
+                verdict = judged(probabilities(classifier, result), expected, y)
+                row |= {name: verdict["top-1"], f"{name}, nDCG": verdict["nDCG"]}
                 if number == 0:
                     pairs = zip(x, result, strict=True)
                     row["ssim"] = round(sum(ssim(before, after) for before, after in pairs) / len(x), 3)
@@ -72,18 +75,24 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     """All figures of the table."""
     x, y = right_photos(folder, classifier, size, limit, seed)
     targets = random_targets(y, len(classifier.labels), seed)
+    expected = probabilities(classifier, x)
     pictures = {"clean": x}
     fooled: list[dict[str, Any]] = []
+
+    def note(name: str, attacked: Tensor, aim: Tensor | None) -> None:
+        found = probabilities(classifier, attacked)
+        reached = None if aim is None else share(found.argmax(1) == aim)
+        fooled.append({"attack": name, "to target": reached, **judged(found, expected, y)})
+
     for area in SHARES:
         name = f"LaVAN {100 * area:g} %"
         attack = LaVAN(share=area)
         pictures[name] = attacked_by(attack, classifier, x, targets, name)
-        now = predicted(classifier, pictures[name])
-        fooled.append({"attack": name, "to target": share(now == targets), "top-1": share(now == y)})
+        note(name, pictures[name], targets)
     mask = attack.mask(x[:1])
     name = "PGD 2/255"
     pgd = attacked_by(PGD(eps=2 / 255), classifier, x, y, name)
-    fooled.append({"attack": name, "to target": None, "top-1": share(predicted(classifier, pgd) == y)})
+    note(name, pgd, None)
     assert mask is not None
     return {
         "photos": len(x),

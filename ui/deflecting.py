@@ -10,13 +10,14 @@ import torch
 
 from defenses import PixelDeflection
 from evaluation.deflection import OBJECT, Inside, look_inside, probabilities
+from evaluation.metrics import ndcg
 from evaluation.run import Story
 from story.render import render, to_png
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.compute import Scene, workbench
 from ui.figures import PLAIN, map_figure
-from ui.verdict import adversary, percent
+from ui.verdict import NDCG_HELP, adversary, percent
 
 SEEDS = (5, 10, 20)
 """Numbers of draws to choose from."""
@@ -125,7 +126,7 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
     )
     against = adversary(story)
     st.dataframe(
-        [_row(name, found, story.source, against) for name, found in rows.items()],
+        [_row(name, found, rows["clean"], story.source, against) for name, found in rows.items()],
         hide_index=True,
         width="stretch",
         column_config={
@@ -135,6 +136,7 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
             if against is None
             else st.column_config.TextColumn(f"{story.labels[against]} (attack)"),
             "restored": st.column_config.TextColumn("Says the clean label"),
+            "ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
         },
     )
     st.caption(
@@ -142,8 +144,10 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
     )
 
 
-def _row(name: str, found: torch.Tensor, true: int, against: int | None) -> dict[str, str]:
-    """One line of the table, in words."""
+def _row(
+    name: str, found: torch.Tensor, clean: torch.Tensor, true: int, against: int | None
+) -> dict[str, Any]:
+    """One line of the table, in words; nDCG is a mean over the draws."""
 
     def mean(label: int) -> str:
         shares = found[:, label]
@@ -156,4 +160,5 @@ def _row(name: str, found: torch.Tensor, true: int, against: int | None) -> dict
         "true": mean(true),
         "rival": "" if against is None else mean(against),
         "restored": ("yes" if right else "no") if len(found) == 1 else f"{right} of {len(found)}",
+        "ndcg": ndcg(clean, found).mean().item(),
     }

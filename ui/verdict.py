@@ -116,12 +116,12 @@ def _card(stage: Stage) -> str:
 
 
 def _ranking(ndcg: float | None) -> str:
-    """The nDCG, with its meaning for pointer and screen reader; empty where there is none."""
+    """The nDCG, which says what it is when it is pressed; empty where there is none."""
     if ndcg is None:
         return ""
     return (
-        f'<div class="unfool-ranking" title="{html.escape(NDCG_HELP)}">nDCG '
-        f'<span class="unfool-number">{ndcg:.2f}</span></div>'
+        '<details class="unfool-ranking"><summary>nDCG '
+        f'<span class="unfool-number">{ndcg:.2f}</span></summary>{html.escape(NDCG_HELP)}.</details>'
     )
 
 

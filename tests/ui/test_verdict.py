@@ -58,7 +58,7 @@ def test_every_picture_but_the_clean_one_has_its_ndcg_with_its_meaning(story):
     assert [stage.ndcg for stage in line] == [None, story.attacked.ndcg, story.defended.ndcg]
     text = verdict_html(line)
     assert text.count("nDCG ") == 2
-    assert text.count(f'title="{html.escape(NDCG_HELP)}"') == 2
+    assert text.count(f"</summary>{html.escape(NDCG_HELP)}.</details>") == 2
     assert f"{story.attacked.ndcg:.2f}" in words(text)
 
 
