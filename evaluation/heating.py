@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -55,7 +55,7 @@ class Survival:
 
     Attributes:
         name: of the photo.
-        fooled: whether the attack fools the classifier.
+        fooled: whether the attack changes the label.
         correlations: by start, of the clean photo's heat with the attacked one's.
         another: by start, of the clean photo's heat with that of another clean photo: so much is owed to what
             photos have in common, such as an object in the middle.
@@ -68,23 +68,22 @@ class Survival:
 
 
 def survival(
-    photos: Mapping[str, Photo], model: Classifier, attack: Attack, defense: HeatAndBlur, *, size: int
+    photos: Iterable[Photo], model: Classifier, attack: Attack, defense: HeatAndBlur, *, size: int
 ) -> Iterator[Survival]:
     """Photo by photo, two or more of them. An attack towards a label goes for a random one.
 
     Raises:
-        ValueError: fewer than two photos.
+        ValueError: fewer than two photos, or one that cannot be read.
     """
-    if len(photos) < 2:
-        raise ValueError(f"heats are compared between at least 2 photos, not {len(photos)}")
-    pictures = {name: photo.working(size).to(model.device) for name, photo in photos.items()}
-    names = list(pictures)
-    for name, following in zip(names, [*names[1:], names[0]], strict=True):
-        story = run_story(pictures[name], model, attack)
+    pictures = [(photo.name, photo.working(size).to(model.device)) for photo in photos]
+    if len(pictures) < 2:
+        raise ValueError(f"heats are compared between at least 2 photos, not {len(pictures)}")
+    for (name, picture), (_, following) in zip(pictures, pictures[1:] + pictures[:1], strict=True):
+        story = run_story(picture, model, attack)
         assert story.attacked is not None
         found = heats(story.clean.x, story.attacked.x, model, defense)
         another = {
-            start: correlation(kept.clean, _heat(pictures[following], model, defense, start)).item()
+            start: correlation(kept.clean, _heat(following, model, defense, start)).item()
             for start, kept in found.items()
         }
         kept_by_start = {start: kept.correlation for start, kept in found.items()}

@@ -14,7 +14,7 @@ from evaluation.heating import Survival
 from evaluation.sweep import Sweep
 from evaluation.voting import Level
 from explain import STARTS
-from story.render import DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
+from story.render import ATTACKED, DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 from ui.parameters import title
 
@@ -32,7 +32,6 @@ _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
-_PATTERNS = ("", "/", ".")
 
 
 def _axes(figure: go.Figure, height: int) -> go.Figure:
@@ -182,32 +181,33 @@ def votes_figure(rows: Sequence[Level]) -> go.Figure:
 
 
 def survival_figure(rows: Sequence[Survival]) -> go.Figure:
-    """Correlation of the heat before and after an attack: a group for each photo, a bar for each start.
+    """How like the heat of the clean photo is to the attacked one's, and to another photo's, for each start.
 
-    The dotted line is the mean over the starts of what two different photos have in common.
+    Boxes with a point for every photo.
     """
     names = [f"{row.name}{'' if row.fooled else ' (not fooled)'}" for row in rows]
     figure = go.Figure()
-    for start, colour, pattern in zip(STARTS, SERIES, _PATTERNS, strict=False):
-        figure.add_bar(
-            x=names,
-            y=[row.correlations[start] for row in rows],
-            name=start,
-            marker={"color": colour, "pattern": {"shape": pattern}},
-            hovertemplate="%{y:.2f}",
+    for name, colour, symbol, values in (
+        ("the same photo, attacked", ATTACKED, "circle", [row.correlations for row in rows]),
+        ("another photo, clean", NEUTRAL, "diamond", [row.another for row in rows]),
+    ):
+        figure.add_box(
+            x=[start for start in STARTS for _ in rows],
+            y=[value[start] for start in STARTS for value in values],
+            customdata=names * len(STARTS),
+            name=name,
+            boxpoints="all",
+            jitter=0.6,
+            pointpos=0,
+            line={"color": colour, "width": 2.5},
+            marker={"color": colour, "size": 9, "symbol": symbol, "opacity": 0.75},
+            hoveron="points",
+            hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
         )
-    figure.add_scatter(
-        x=names,
-        y=[sum(row.another.values()) / len(row.another) for row in rows],
-        name="another photo",
-        mode="lines+markers",
-        line={"color": NEUTRAL, "width": 3.5, "dash": "dot"},
-        hovertemplate="%{y:.2f}",
-    )
-    figure = _axes(figure, 340)
-    figure.update_layout(barmode="group")
+    figure = _axes(figure, 380)
+    figure.update_layout(boxmode="group", hovermode="closest")
     figure.update_yaxes(
-        title="correlation", range=[-1.02, 1.02], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
+        title="correlation of the heat", range=[-1.05, 1.05], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
     )
     return figure
 

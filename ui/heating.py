@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from statistics import fmean
 from typing import Any
 
 import streamlit as st
@@ -9,8 +12,9 @@ import streamlit as st
 from defenses import HeatAndBlur
 from evaluation.heating import Heats, Survival, heats, survival
 from evaluation.run import Story
-from explain import GRAD_CAM, propagates
-from photos import gallery, gallery_photo
+from explain import GRAD_CAM, STARTS, propagates
+from photos import FORMATS, MAX_BYTES, Photo, gallery_photo, read_photo
+from photos.gallery import ENTRIES
 from story import Step
 from story.render import render, to_png
 from ui.attacking import Result
@@ -19,7 +23,9 @@ from ui.compute import Background, Scene, workbench
 from ui.figures import PLAIN, survival_figure
 
 _POLL = 0.5
-"""Seconds between two looks at how far the gallery is."""
+"""Seconds between two looks at how far the photos are."""
+_SIDE = 136
+"""Of a picture, px: two of them fit beside each other on a phone."""
 _ASKED, _SEEN = "survival_asked", "survival_seen"
 
 
@@ -39,7 +45,7 @@ def more(scene: Scene, result: Result | None, story: Story) -> None:
         lambda: heats(story.clean.x, attacked, scene.classifier, defense),
     )
     _side_by_side(found)
-    _gallery(scene, result, defense)
+    _many(scene, result, defense)
 
 
 def _side_by_side(found: dict[str, Heats]) -> None:
@@ -47,43 +53,55 @@ def _side_by_side(found: dict[str, Heats]) -> None:
         "The heat of the clean and of the attacked photo, for each start of the relevance. A correlation of "
         "1 means that the attack has not moved it at all; near 0, nothing of it has survived."
     )
-    for column, (start, kept) in zip(st.columns(len(found), gap="large"), found.items(), strict=True):
+    for column, (start, kept) in zip(st.columns(len(found), gap="medium"), found.items(), strict=True):
         column.markdown(f"**{start}**: correlation **{kept.correlation:.2f}**")
-        pictures = column.columns(2, gap="small")
-        for place, name, heat in (
-            (pictures[0], "clean", kept.clean),
-            (pictures[1], "attacked", kept.attacked),
-        ):
-            place.image(
-                to_png(render(Step("heat", heat, "heat"))),
-                width="stretch",
-                output_format="PNG",
-                caption=name,
-                alt=f"Heat of the {name} photo, {start}",
-            )
+        # Side by side on a phone too, where columns would lie below each other.
+        with column.container(horizontal=True, gap="small"):
+            for name, heat in (("clean", kept.clean), ("attacked", kept.attacked)):
+                st.image(
+                    to_png(render(Step("heat", heat, "heat"))),
+                    width=_SIDE,
+                    output_format="PNG",
+                    caption=name,
+                    alt=f"Heat of the {name} photo, {start}",
+                )
 
 
-# --- the gallery ------------------------------------------------------------------------------------------
+# --- many photos ------------------------------------------------------------------------------------------
 
 
-def _gallery(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
-    names = gallery()
-    st.subheader("On every photo of the gallery", anchor=False)
-    attempt = result.attempt
+def _many(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
+    st.subheader("On many photos", anchor=False)
     st.markdown(
-        "The same attack on each of them, towards a random label where it needs one. The dotted line is what "
-        "two different clean photos have in common: only what lies above it is the object's own."
+        f"The same attack on each of the {len(ENTRIES)} photos that come with the app, towards a random "
+        "label where it needs one. Two different photos have something in common too, such as an object in "
+        "the middle: what the attack leaves of a photo's heat counts as far as it is more than that."
     )
-    key: tuple[Any, ...] = ("survival", scene.size, *scene.key[2:], attempt.key, defense)
+    added = st.file_uploader(
+        "Photos of your own beside them",
+        type=[*(name.lower() for name in FORMATS), "jpg", "tif"],
+        accept_multiple_files=True,
+        max_upload_size=4 * MAX_BYTES // 1_000_000,
+        key="survival_photos",
+        help="They stay in this visit. The working size and the classifier are those of the sidebar.",
+    )
+    files = [(file.getvalue(), file.name) for file in added]
+    digests = tuple(sha256(data).hexdigest() for data, _ in files)
+    attempt = result.attempt
+    key: tuple[Any, ...] = ("survival", digests, scene.size, *scene.key[2:], attempt.key, defense)
     if st.button("Measure", icon=":material/play_arrow:", key="measure_survival"):
         st.session_state[_ASKED] = key
     if st.session_state.get(_ASKED) != key:
         return
-    photos = {name: gallery_photo(name) for name in names}
+
+    def photos() -> Iterator[Photo]:
+        yield from (gallery_photo(entry.name) for entry in ENTRIES)
+        yield from (read_photo(data, name) for data, name in files)
+
     work = workbench().aside(
         key,
-        lambda: survival(photos, scene.classifier, attempt.attack, defense, size=scene.size),
-        len(photos),
+        lambda: survival(photos(), scene.classifier, attempt.attack, defense, size=scene.size),
+        len(ENTRIES) + len(files),
     )
     st.fragment(_chart, run_every=None if work.finished else _POLL)(work)
 
@@ -96,7 +114,7 @@ def _chart(work: Background[Survival]) -> None:
         st.session_state[_SEEN] = id(work)
         st.rerun()
     if work.error is not None:
-        text = "This attack failed on a photo of the gallery."
+        text = "This attack failed on one of the photos."
         st.error(
             sentence(work.error) if isinstance(work.error, ValueError) else text, icon=":material/error:"
         )
@@ -105,5 +123,16 @@ def _chart(work: Background[Survival]) -> None:
             survival_figure(work.parts),
             config=PLAIN,
             key="survival",
-            alt="Correlation of the heat before and after the attack, for each photo and start",
+            alt="Correlation of the heat with the attacked photo's, and with another photo's, by start",
         )
+        st.markdown(_in_words(work.parts))
+
+
+def _in_words(rows: Sequence[Survival]) -> str:
+    fooled = sum(row.fooled for row in rows)
+    means = "; ".join(
+        f"**{start}** {fmean(row.correlations[start] for row in rows):.2f} "
+        f"(another photo: {fmean(row.another[start] for row in rows):.2f})"
+        for start in STARTS
+    )
+    return f"Means over {len(rows)} photo{'s' * (len(rows) > 1)} ({fooled} fooled): {means}."
