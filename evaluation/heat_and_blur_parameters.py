@@ -1,10 +1,10 @@
 """Parameters that serve Heat and Blur: ``python -m evaluation.heat_and_blur_parameters --photos FOLDER``.
 
-The source's are not at hand. Here each start of the relevance begins at the defaults and takes the parameters
-in turn, each time the value whose mean over the clean photos and the attacks of ``heat_and_blur_table`` is
-best, until none changes. Best is the highest top-1, then the highest nDCG; the clean photos count as much as
-one attack, so that what a defense costs is weighed too. σ_cold stays massive, which is what the source is
-about: left free, it falls until hot and cold are the same, and the heat counts for nothing.
+The source's are not at hand. For each start of the relevance the search begins at ``BEGINNING`` and takes the
+parameters in turn, each time the value whose mean over the clean photos and the attacks of
+``heat_and_blur_table`` is best, until none changes. Best is the highest top-1, then the highest nDCG; the
+clean photos count as much as one attack. σ_cold stays massive, which is what the source is about: left free,
+it falls until hot and cold are the same, and the heat counts for nothing.
 
 The photos on which parameters are chosen are not those on which the defense is judged: use another --seed.
 """
@@ -31,6 +31,13 @@ VALUES: dict[str, tuple[float, ...]] = {
     "gamma": (0.2, 0.5, 1.0, 2.0),
     "smoothing": (1.0, 2.0, 4.0, 8.0),
     "floor": (0.0, 0.1, 0.25, 0.5),
+}
+BEGINNING: dict[str, Any] = {
+    "sigma_cold": 15.0,
+    "sigma_hot": 0.0,
+    "gamma": 1.0,
+    "smoothing": 4.0,
+    "floor": 0.0,
 }
 _ROUNDS = 3
 _MEMO_BYTES = 2_000_000_000
@@ -59,7 +66,7 @@ def scores(
 def searched(
     classifier: Classifier, pictures: dict[str, Tensor], y: Tensor, start: str
 ) -> list[dict[str, Any]]:
-    """A row for the defaults with this start, then one for each round in which something came out better."""
+    """A row for the beginning, then one for each round in which something came out better."""
     known: dict[tuple[Any, ...], dict[str, float]] = {}
 
     def of(defense: HeatAndBlur) -> dict[str, float]:
@@ -74,7 +81,7 @@ def searched(
     def row(defense: HeatAndBlur) -> dict[str, Any]:
         return {"start": start, **{name: getattr(defense, name) for name in VALUES}, **of(defense)}
 
-    best = HeatAndBlur(start=start)
+    best = HeatAndBlur(start=start, **BEGINNING)
     rows = [row(best)]
     for _ in range(_ROUNDS):
         before = best

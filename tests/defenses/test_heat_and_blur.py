@@ -41,7 +41,7 @@ def test_equal_to_its_formula(photos, tiny_classifier, start, values):
 
 
 def test_warm_places_stay_sharp_and_cold_ones_do_not(photos, tiny_classifier):
-    found = maps_of(HeatAndBlur(), photos, tiny_classifier)
+    found = maps_of(HeatAndBlur(sigma_hot=0.0, floor=0.0), photos, tiny_classifier)
     heat, change = found["heat"], (found["result"] - found["cold blur"]).abs().amax(1, keepdim=True)
     torch.testing.assert_close(
         found["result"][(heat == 1).expand_as(photos)], photos[(heat == 1).expand_as(photos)]
@@ -50,11 +50,11 @@ def test_warm_places_stay_sharp_and_cold_ones_do_not(photos, tiny_classifier):
 
 
 def test_all_warm_is_the_photo_and_all_cold_its_blur(photos, tiny_classifier):
-    torch.testing.assert_close(HeatAndBlur(floor=1.0)(photos, tiny_classifier), photos)
+    torch.testing.assert_close(HeatAndBlur(sigma_hot=0.0, floor=1.0)(photos, tiny_classifier), photos)
     torch.nn.init.zeros_(
         tiny_classifier.network.features[0][0].weight
     )  # sees nothing, so nothing is relevant
-    found = maps_of(HeatAndBlur(), photos, tiny_classifier)
+    found = maps_of(HeatAndBlur(floor=0.0), photos, tiny_classifier)
     assert not found["relevance"].any()
     assert not found["heat"].any()
     assert torch.equal(found["result"], found["cold blur"])

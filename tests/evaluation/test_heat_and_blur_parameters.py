@@ -6,7 +6,7 @@ import torch
 from attacks import ATTACKS
 from defenses import HeatAndBlur
 from evaluation import heat_and_blur_parameters, heat_and_blur_table
-from evaluation.heat_and_blur_parameters import VALUES, measure, scores, searched, tables
+from evaluation.heat_and_blur_parameters import BEGINNING, VALUES, measure, scores, searched, tables
 from evaluation.metrics import ndcg
 from explain import STARTS
 
@@ -48,12 +48,16 @@ def test_the_best_is_found_and_the_present_stays_where_nothing_is_better(monkeyp
 
     monkeypatch.setattr(heat_and_blur_parameters, "scores", scored)
     rows = searched(None, {}, torch.empty(0), "top-k")
-    usual = {name: getattr(HeatAndBlur(), name) for name in VALUES}
-    assert {name: rows[0][name] for name in VALUES} == usual
-    assert {name: rows[-1][name] for name in VALUES} == usual | reached
+    assert {name: rows[0][name] for name in VALUES} == BEGINNING
+    assert {name: rows[-1][name] for name in VALUES} == BEGINNING | reached
     assert all(row["start"] == "top-k" for row in rows)
     ranks = [(row["top-1"], row["nDCG"]) for row in rows]
     assert ranks == sorted(ranks)
+
+
+def test_the_defaults_are_among_the_values():
+    assert VALUES.keys() == BEGINNING.keys()
+    assert all(getattr(HeatAndBlur(), name) in values for name, values in VALUES.items())
 
 
 def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
