@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import get_colorscale, hex_to_rgb
 from plotly.subplots import make_subplots
 
 from defenses import DEFENSES
@@ -30,6 +31,8 @@ SAVEABLE = {
 _FONT = 16
 _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
+_HEAT = [(share, f"rgb{hex_to_rgb(colour)}") for share, colour in get_colorscale(HEAT)]
+"""Not as #rrggbb: Streamlit's theme takes the darkest, #000004, for one of its own."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
@@ -138,7 +141,7 @@ def kernel_figure(weights: NDArray[np.floating]) -> go.Figure:
         y=places,
         z=weights,
         zmin=0,
-        colorscale=HEAT,
+        colorscale=_HEAT,
         showscale=False,
         texttemplate="%{z:.3f}" if len(weights) <= _WRITTEN else "",
         hovertemplate="%{x:+d}, %{y:+d} px: %{z:.4f}<extra></extra>",
