@@ -22,8 +22,8 @@ from ui.parameters import parameter_widget, parameter_widgets
 
 _PLACE = ("x", "y")
 """Parameters of a patch that a click on the photo sets."""
-_REDRAW = 0.25
-"""Seconds between two drawings of the progress."""
+_REDRAW, _REDRAW_CURVE = 0.25, 2.0
+"""Seconds between two drawings of the progress, and of its curve, which the browser builds anew each time."""
 _WANTED, _RUNNING = "attack_wanted", "attack_running"
 
 
@@ -175,15 +175,18 @@ def _run(scene: Scene, attempt: Attempt) -> Story:
         curve = st.empty()
     targeted, watched = attempt.attack.aim == "targeted", workbench().watched(scene, attempt)
     seen: list[float] = []
-    drawn = 0.0
+    drawn = curve_drawn = 0.0
 
     def show(now: Report) -> None:
-        nonlocal drawn
+        nonlocal drawn, curve_drawn
         seen.append(float(now.probability[0]))
         if time.monotonic() - drawn < _REDRAW:
             return
         drawn = time.monotonic()
         bar.progress(now.done / now.total, f"{attempt.attack.title}: iteration {now.done} of {now.total}")
+        if drawn - curve_drawn < _REDRAW_CURVE:
+            return
+        curve_drawn = drawn
         figure = progress_figure(seen, now.total, watched, targeted)
         curve.plotly_chart(figure, config=PLAIN, key=f"progress_{now.done}")
 

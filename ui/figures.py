@@ -32,7 +32,7 @@ _FONT = 16
 _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
 _HEAT = [(share, f"rgb{hex_to_rgb(colour)}") for share, colour in get_colorscale(HEAT)]
-"""Not as #rrggbb: Streamlit's theme takes the darkest, #000004, for one of its own."""
+"""In decimals: in hexadecimal Streamlit's theme takes the darkest for one of its own placeholders."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
