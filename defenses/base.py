@@ -56,6 +56,26 @@ class Defense(Parametrised, ABC):
         return by_name(self.steps(x, model), "result").map
 
 
+def photo_step(x: Tensor) -> Step:
+    """The first step of a story: the photos ``x`` (B, 3, H, W) in [0, 1] that the defense gets."""
+    return Step(
+        "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
+    )
+
+
+def difference_step(result: Tensor, x: Tensor, caption: str, of: str = "T(x)") -> Step:
+    """The last step of a story: the largest change of ``x`` in any channel, (B, 1, H, W).
+
+    Args:
+        result: the defended photos, (B, 3, H, W).
+        x: the photos that the defense got.
+        caption: what to look for.
+        of: the result's name in the formulas.
+    """
+    change = (result - x).abs().amax(1, keepdim=True)
+    return Step("difference", change, "heat", caption, rf"\max_c \left| {of} - x \right|", own_scale=True)
+
+
 class Defended(nn.Module):
     """A defense in front of a classifier, which is what an adaptive attacker attacks."""
 

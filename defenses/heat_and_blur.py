@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Defense
+from defenses.base import Defense, difference_step, photo_step
 from explain import GRAD_CAM, STARTS, propagates, relevance
 from ops.blur import blurred
 from ops.scaling import min_max
@@ -123,9 +123,7 @@ class HeatAndBlur(Defense):
         result = clipped(heat * hot + (1 - heat) * cold)
         known = propagates(model)
         return [
-            Step(
-                "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
-            ),
+            photo_step(x),
             Step(
                 "relevance",
                 looked,
@@ -163,13 +161,8 @@ class HeatAndBlur(Defense):
                 "What the classifier now sees: the object in a haze.",
                 r"x' = H \odot x_\mathrm{hot} + (1 - H) \odot x_\mathrm{cold}",
             ),
-            Step(
-                "difference",
-                (result - x).abs().amax(1, keepdim=True),
-                "heat",
-                "All that was changed: is more of it off the object than on it?",
-                r"\max_c \left| x' - x \right|",
-                own_scale=True,
+            difference_step(
+                result, x, "All that was changed: is more of it off the object than on it?", of="x'"
             ),
         ]
 
