@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +12,7 @@ from torch import Tensor
 from classifiers.base import Classifier
 from defenses import Defense
 from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.timing import now
 from explain import Memo, logits, remembering
 from story import by_name
 
@@ -82,10 +82,10 @@ def compare(
         for on, x in pictures.items():
             # A memory of its own: what another defense has asked already would look free.
             with remembering(Memo(_MEMO_BYTES)):
-                began = _now(classifier)
+                began = now(classifier.device)
                 steps = defense.steps(x, classifier)
                 decision = defense.decision(steps, classifier)
-                seconds = _now(classifier) - began
+                seconds = now(classifier.device) - began
             rejected = decision is not None and int(decision.labels[0]) < 0
             result = by_name(steps, "result").map
             yield _cell(
@@ -123,9 +123,3 @@ def _cell(
         ndcg=ndcg(expected, found).item(),
         seconds=seconds,
     )
-
-
-def _now(classifier: Classifier) -> float:
-    if classifier.device.type == "cuda":
-        torch.cuda.synchronize(classifier.device)
-    return time.perf_counter()

@@ -7,7 +7,6 @@ wrong in "top-1"; "top-1 of accepted" leaves it out; SSIM and nDCG are those of 
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from defenses import DEFENSES, Defense
 from evaluation.measuring import (
     attacked_by,
     command,
+    judged,
     markdown,
     parts,
     probabilities,
@@ -31,6 +31,7 @@ from evaluation.measuring import (
     share,
 )
 from evaluation.metrics import ndcg, ssim
+from evaluation.timing import now
 from explain import Memo, remembering
 from story import by_name
 
@@ -46,20 +47,29 @@ CASES: dict[str, Attack] = {
 
 @torch.no_grad()
 def outcome(
-    defense: Defense, classifier: Classifier, x: Tensor, clean: Tensor, y: Tensor, name: str
+    defense: Defense,
+    classifier: Classifier,
+    x: Tensor,
+    clean: Tensor,
+    expected: Tensor,
+    y: Tensor,
+    name: str,
 ) -> dict[str, float]:
-    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``."""
+    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``.
+
+    ``expected`` (N, labels) are the probabilities on the clean photos.
+    """
     right, rejected, likeness, rankings, seconds = [], [], [], [], 0.0
-    for photos, before, labels in parts(x, clean, y, name=name):
+    for photos, before, likely, labels in parts(x, clean, expected, y, name=name):
         with remembering(Memo(512_000_000)):
-            began = time.perf_counter()
+            began = now(classifier.device)
             steps = defense.steps(photos, classifier)
             result = by_name(steps, "result").map
-            seconds += time.perf_counter() - began
+            seconds += now(classifier.device) - began
             decision = defense.decision(steps, classifier)
         found = probabilities(classifier, result)
         said = found.argmax(1) if decision is None else decision.labels
-        rankings.append(ndcg(probabilities(classifier, before), found))
+        rankings.append(ndcg(likely, found))
         right.append(said == labels)
         rejected.append(said < 0)
         likeness += [ssim(*pair) for pair in zip(before, result, strict=True)]
@@ -85,13 +95,10 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         if attack is not None:
             wanted = targets if attack.aim == "targeted" else y
             attacked = attacked_by(attack, classifier, x, wanted, case)
-        found = probabilities(classifier, attacked)
-        ranking = round(ndcg(expected, found).mean().item(), 3)
-        rows.append(
-            {"attack": case, "defense": "none", "top-1": share(found.argmax(1) == y), "nDCG": ranking}
-        )
+        seen = judged(probabilities(classifier, attacked), expected, y)
+        rows.append({"attack": case, "defense": "none", **seen})
         for name, cls in DEFENSES.items():
-            told = outcome(cls(), classifier, attacked, x, y, f"{case}, {name}")
+            told = outcome(cls(), classifier, attacked, x, expected, y, f"{case}, {name}")
             rows.append({"attack": case, "defense": name, **told})
     return {"photos": len(x), "rows": rows}
 

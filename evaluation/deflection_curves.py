@@ -37,11 +37,8 @@ def after(defense: PixelDeflection, classifier: Classifier, x: Tensor, name: str
     return {combination: torch.cat(rows) for combination, rows in found.items()}
 
 
-def failures(classifier: Classifier, clean: Tensor, y: Tensor, restored: Tensor) -> dict[str, Any]:
-    """How sure the classifier was of the photos that came back, and of those that did not."""
-    with torch.no_grad():
-        sure = torch.cat([classifier(part).softmax(1) for part in clean.split(20)])
-    sureness = sure.gather(1, y[:, None])[:, 0]
+def failures(sureness: Tensor, restored: Tensor) -> dict[str, Any]:
+    """How sure (N,) the classifier was of the photos that came back (N,), and of those that did not."""
 
     def median(values: Tensor) -> float | None:
         return round(values.median().item(), 3) if len(values) else None
@@ -60,8 +57,9 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     for eps in STRENGTHS:
         name = f"ε {eps}/255"
         pictures[name] = attacked_by(IteratedFGSM(eps=eps / 255), classifier, x, y, f"iterated FGSM, {name}")
-    expected = probabilities(classifier, x)
     before = {name: probabilities(classifier, photos) for name, photos in pictures.items()}
+    expected = before["clean"]
+    sureness = expected.gather(1, y[:, None])[:, 0]
     fooled = {name: found.argmax(1) != y for name, found in before.items()}
     settings = [(count, USUAL) for count in DEFLECTIONS] + [
         (200, window) for window in WINDOWS if window != USUAL
@@ -88,12 +86,7 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         if count == PixelDeflection().deflections and window == USUAL:
             failed = [
                 {"attack": name}
-                | failures(
-                    classifier,
-                    x[missed],
-                    y[missed],
-                    (defended[name]["PD + R-CAM + WD"].argmax(1) == y)[missed],
-                )
+                | failures(sureness[missed], (defended[name]["PD + R-CAM + WD"].argmax(1) == y)[missed])
                 for name, missed in fooled.items()
                 if missed.any()
             ]

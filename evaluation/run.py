@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_o
 from classifiers.base import Classifier, Prediction
 from defenses.base import Defense
 from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.timing import now
 from explain import Memo, logits, remembering
 from photos import Photo
 from story import Step, by_name
@@ -238,14 +238,6 @@ class _Watch:
 
     @contextmanager
     def times(self, name: str) -> Iterator[None]:
-        self._wait()
-        begin = time.perf_counter()
+        begin = now(self._device)
         yield
-        self._wait()
-        self.seconds[name] += time.perf_counter() - begin
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        elif self._device.type == "mps":
-            torch.mps.synchronize()
+        self.seconds[name] += now(self._device) - begin
