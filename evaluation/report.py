@@ -28,7 +28,7 @@ def report(story: Story) -> dict[str, Any]:
         "attacked": _seen(story.attacked),
         "defended": _seen(story.defended),
         "attack": _attack(story),
-        "defense": _method(story.defense, DEFENSES),
+        "defense": method_facts(story.defense, DEFENSES),
         "steps": [describe(step, index) for index, step in enumerate(story.steps)],
         "device": str(story.clean.x.device),
         "seconds": {name: round(seconds, 4) for name, seconds in story.seconds.items()},
@@ -86,7 +86,7 @@ def _seen(seen: Seen | None) -> dict[str, Any] | None:
 
 
 def _attack(story: Story) -> dict[str, Any] | None:
-    method = _method(story.attack, ATTACKS)
+    method = method_facts(story.attack, ATTACKS)
     if method is None or story.trace is None:
         return None
     return {
@@ -99,7 +99,9 @@ def _attack(story: Story) -> dict[str, Any] | None:
     }
 
 
-def _method(method: Parametrised | None, registry: Mapping[str, type[Parametrised]]) -> dict[str, Any] | None:
+def method_facts(
+    method: Parametrised | None, registry: Mapping[str, type[Parametrised]]
+) -> dict[str, Any] | None:
     """Name in ``registry`` and parameters; a method that is in none goes by its title."""
     if method is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,17 +41,32 @@ class Sweep:
     ndcg: tuple[float, ...]
 
 
-def parameter_of(defense: Defense, name: str) -> Parameter:
-    """The parameter called ``name``.
+def points(name: str, swept: Sweep, true: int, against: int | None) -> list[dict[str, Any]]:
+    """A row for each value of what was swept, for a file.
 
-    Raises:
-        ValueError: there is none.
+    Args:
+        name: of the defense.
+        swept: what came out.
+        true: number of the label on the clean photo.
+        against: number of the label that the attack is for; None where there is none.
     """
-    for parameter in defense.parameters():
-        if parameter.name == name:
-            return parameter
-    names = ", ".join(parameter.name for parameter in defense.parameters())
-    raise ValueError(f"{defense.title} has no parameter {name}, only {names}")
+
+    def share(number: int, label: int | None) -> float | None:
+        return None if label is None else round(float(swept.probabilities[number, label]), 6)
+
+    return [
+        {
+            "defense": name,
+            "parameter": swept.parameter.name,
+            "value": swept.parameter.show(value),
+            "clean_label": share(number, true),
+            "target": share(number, against),
+            "ssim": round(swept.ssim[number], 6),
+            "ndcg": round(swept.ndcg[number], 6),
+            "rejected": bool(swept.rejected[number]),
+        }
+        for number, value in enumerate(swept.values)
+    ]
 
 
 def values_over(parameter: Parameter, most: int = 26) -> tuple[Value, ...]:
@@ -92,7 +108,7 @@ def sweep(
     Raises:
         ValueError: no such parameter.
     """
-    parameter = parameter_of(defense, name)
+    parameter = defense.parameter(name)
     kept: list[Value] = []
     results: list[Tensor] = []
     rejected: list[bool] = []

@@ -9,16 +9,14 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from attacks import ATTACKS, Attack, Report
 from classifiers import Classifier
 from defenses import DEFENSES, Defense
 from evaluation.compare import Cell, compare
 from evaluation.measuring import markdown
-from evaluation.report import photo_facts
+from evaluation.report import method_facts, photo_facts
 from evaluation.run import Story, run_story
-from evaluation.sweep import Sweep, parameter_of, sweep
+from evaluation.sweep import Sweep, points, sweep
 from story import Parametrised, Step
 from story.export import finite, report_json, versions
 from story.render import render, to_png
@@ -57,7 +55,7 @@ def tell_sweep(chosen: Namespace) -> None:
     """One parameter over its range: ``sweep.json`` and ``sweep.csv``."""
     attack, defenses, seed = _chosen(chosen)
     for defense in defenses.values():
-        parameter_of(defense, chosen.over)
+        defense.parameter(chosen.over)
     out = checked_folder(chosen.out, chosen.photo)
     story, classifier = _attacked(chosen, attack, seed)
     x = (story.attacked or story.clean).x
@@ -66,17 +64,15 @@ def tell_sweep(chosen: Namespace) -> None:
         for name, defense in defenses.items():
             found[name] = sweep(x, story.clean.x, classifier, defense, chosen.over)
             bar.show(len(found), len(defenses), name)
-    points = [
-        point for name, swept in found.items() for point in _points(name, swept, story.source, story.target)
-    ]
-    told = {**_facts(story, attack), "over": chosen.over, "points": points, "versions": versions()}
+    rows = [row for name, swept in found.items() for row in points(name, swept, story.source, story.target)]
+    told = {**_facts(story, attack), "over": chosen.over, "points": rows, "versions": versions()}
     out.mkdir(parents=True, exist_ok=True)
     with (out / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(points[0]))
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(points)
+        writer.writerows(rows)
     (out / "sweep.json").write_text(report_json(told), encoding="utf-8")
-    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(points))
+    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(rows))
 
 
 def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], int | None]:
@@ -112,14 +108,12 @@ def _attacked(chosen: Namespace, attack: Attack | None, seed: int | None) -> tup
 
 def _facts(story: Story, attack: Attack | None) -> dict[str, Any]:
     assert story.photo is not None
-    names = [name for name, known in ATTACKS.items() if known is type(attack)]
+    method = method_facts(attack, ATTACKS)
     return {
         "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
-        "attack": None
-        if attack is None
-        else {"name": names[0], "parameters": attack.values(), "success": story.success},
+        "attack": None if method is None else {**method, "success": story.success},
         "target": None if story.target is None else story.labels[story.target],
     }
 
@@ -161,22 +155,3 @@ def _row(cell: Cell) -> dict[str, str]:
 
 def _file(cell: Cell) -> str:
     return f"{cell.defense}-{cell.on}.png"
-
-
-def _points(name: str, swept: Sweep, true: int, target: int | None) -> list[dict[str, Any]]:
-    def share(probabilities: Tensor, label: int | None) -> float | None:
-        return None if label is None else round(float(probabilities[label]), 6)
-
-    return [
-        {
-            "defense": name,
-            "parameter": swept.parameter.name,
-            "value": swept.parameter.show(value),
-            "clean_label": share(swept.probabilities[number], true),
-            "target": share(swept.probabilities[number], target),
-            "ssim": round(swept.ssim[number], 6),
-            "ndcg": round(swept.ndcg[number], 6),
-            "rejected": bool(swept.rejected[number]),
-        }
-        for number, value in enumerate(swept.values)
-    ]

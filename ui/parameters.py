@@ -116,7 +116,7 @@ def parameter_widgets(kind: str, registry: Registry, method: str, *, without: Se
 
 def parameter_widget(kind: str, registry: Registry, method: str, name: str) -> None:
     """The widget of one parameter."""
-    parameter = next(known for known in registry[method].parameters() if known.name == name)
+    parameter = registry[method].parameter(name)
     _widget(parameter, state_key(kind, registry, method, parameter))
 
 

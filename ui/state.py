@@ -66,7 +66,7 @@ def chosen_values(kind: str) -> dict[str, Value]:
 def parameter_key(kind: str, name: str) -> str:
     """Where the session keeps a parameter of the chosen attack or defense."""
     registry = METHODS[kind]
-    parameter = next(known for known in registry[method(kind)].parameters() if known.name == name)
+    parameter = registry[method(kind)].parameter(name)
     return state_key(kind, registry, method(kind), parameter)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from defenses import DEFENSES
-from evaluation.sweep import Sweep, sweep
+from evaluation.sweep import Sweep, points, sweep
 from ui.attacking import Result
 from ui.calm import calmly
 from ui.compute import Scene, workbench
@@ -95,18 +95,11 @@ def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
         ["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "ndcg", "rejected"]
     )
     for name, swept in found.items():
-        for number, value in enumerate(swept.values):
-            probabilities = swept.probabilities[number]
-            writer.writerow(
-                [
-                    name,
-                    swept.parameter.name,
-                    swept.parameter.show(value),
-                    f"{float(probabilities[true]):.6f}",
-                    "" if against is None else f"{float(probabilities[against]):.6f}",
-                    f"{swept.ssim[number]:.6f}",
-                    f"{swept.ndcg[number]:.6f}",
-                    "yes" if bool(swept.rejected[number]) else "no",
-                ]
-            )
+        for point in points(name, swept, true, against):
+            rejected = "yes" if point.pop("rejected") else "no"
+            writer.writerow([*(_digits(value) for value in point.values()), rejected])
     return text.getvalue()
+
+
+def _digits(value: float | str | None) -> str:
+    return "" if value is None else f"{value:.6f}" if isinstance(value, float) else value

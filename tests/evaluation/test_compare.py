@@ -8,7 +8,7 @@ import torch
 from defenses import DEFENSES, LGS, SLGS, SmoothingVote
 from evaluation.compare import compare
 from evaluation.metrics import ndcg, psnr, ssim
-from evaluation.sweep import parameter_of, sweep, values_over
+from evaluation.sweep import sweep, values_over
 from explain import Memo, remembering
 from tests.defenses.contrast import contrast_classifier
 
@@ -102,15 +102,15 @@ def test_a_memory_outside_is_left_alone(clean, tiny_classifier):
 
 
 def test_values_lie_on_the_parameters_steps():
-    lam = parameter_of(LGS(), "lam")
+    lam = LGS.parameter("lam")
     assert values_over(lam)[0] == 0
     assert values_over(lam)[-1] == 5
     assert len(values_over(lam)) == 26
     assert all(value == lam.check(value) for value in values_over(lam))
-    assert values_over(parameter_of(LGS(), "block"), 100) == tuple(range(3, 64, 2))
-    assert values_over(parameter_of(LGS(), "operator")) == ("forward", "sobel")
+    assert values_over(LGS.parameter("block"), 100) == tuple(range(3, 64, 2))
+    assert values_over(LGS.parameter("operator")) == ("forward", "sobel")
     with pytest.raises(ValueError, match="has no parameter lambda, only lam"):
-        parameter_of(LGS(), "lambda")
+        LGS.parameter("lambda")
 
 
 def test_rejections_are_told(clean):
