@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attacking, defending, places, shell, state
+from ui import defending, places, shell
 
 scene = shell.scene()
 st.markdown(
@@ -10,6 +10,4 @@ st.markdown(
     "again. What it says about the clean photo is taken for the true label. The attacker does not know of "
     "the defense (an *oblivious* attack)."
 )
-defending.choices(places.GRADIENT_SMOOTHING)
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
-defending.workshop(scene, result)
+defending.show(scene, places.GRADIENT_SMOOTHING)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attacking, defending, heating, places, shell, state
+from ui import defending, heating, places, shell
 
 scene = shell.scene()
 st.markdown(
@@ -11,6 +11,4 @@ st.markdown(
     "again. Of the source only the abstract is at hand; how heat and blur are put together is our "
     "reconstruction. The attacker does not know of the defense (an *oblivious* attack)."
 )
-defending.choices(places.HEAT_AND_BLUR)
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
-defending.workshop(scene, result, heating.more)
+defending.show(scene, places.HEAT_AND_BLUR, heating.more)

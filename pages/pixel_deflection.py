@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attacking, defending, deflecting, shell, state
+from ui import defending, deflecting, places, shell
 
 scene = shell.scene()
 st.markdown(
@@ -10,6 +10,4 @@ st.markdown(
     "smooth away the traces, and the classifier may see the object again. The attacker does not know of the "
     "defense (an *oblivious* attack)."
 )
-defending.choices(("pixel-deflection",))
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
-defending.workshop(scene, result, deflecting.more)
+defending.show(scene, places.PIXEL_DEFLECTION, deflecting.more)

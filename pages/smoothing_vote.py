@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attacking, defending, places, shell, state, voting
+from ui import defending, places, shell, voting
 
 scene = shell.scene()
 st.markdown(
@@ -10,6 +10,4 @@ st.markdown(
     "photo vote; where they disagree the photo is **rejected**, which is better than a wrong label. The "
     "attacker does not know of the defense (an *oblivious* attack)."
 )
-defending.choices(places.SMOOTHING_VOTE)
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
-defending.workshop(scene, result, voting.more)
+defending.show(scene, places.SMOOTHING_VOTE, voting.more)

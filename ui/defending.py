@@ -58,14 +58,21 @@ More = Callable[[Scene, Result | None, Story], None]
 """What a page shows below the steps of its defense."""
 
 
-def workshop(scene: Scene, result: Result | None, more: More | None = None) -> None:
-    """The defense at work.
+def attacked(scene: Scene) -> Result | None:
+    """The attack whose photo is defended; None for the clean photo."""
+    return attacking.result(scene, with_button=True) if state.defends_attacked() else None
+
+
+def show(scene: Scene, names: tuple[str, ...], more: More | None = None) -> None:
+    """Which defense, and that defense at work.
 
     Args:
         scene: what the sidebar says.
-        result: the attack whose photo is defended; None for the clean photo.
+        names: of the defenses that this page has.
         more: draws what only this page has.
     """
+    choices(names)
+    result = attacked(scene)
     name = state.method("defense")
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
     if result is not None:

@@ -16,11 +16,9 @@ from story.render import render, to_png
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.compute import Scene, workbench
+from ui.draws import draws_beside
 from ui.figures import PLAIN, map_figure
 from ui.verdict import NDCG_HELP, adversary, percent
-
-SEEDS = (5, 10, 20)
-"""Numbers of draws to choose from."""
 
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
@@ -109,15 +107,9 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
         st.markdown("Choose the attacked photo to see what map, deflections and denoiser each give back.")
         return
     attacked = story.attacked.x
-    left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
-    left.markdown(
-        "The post's table for this very photo: each part by itself, over several draws of the pixels."
-    )
-    count = int(
-        right.segmented_control(
-            "Draws", SEEDS, default=SEEDS[0], required=True, key="deflection_draws", persist_state="session"
-        )
-        or SEEDS[0]
+    count = draws_beside(
+        "The post's table for this very photo: each part by itself, over several draws of the pixels.",
+        "deflection_draws",
     )
     seeds = [defense.seed + number for number in range(count)]
     rows = workbench().once(

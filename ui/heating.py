@@ -13,20 +13,19 @@ from defenses import HeatAndBlur
 from evaluation.heating import Heats, Survival, heats, survival
 from evaluation.run import Story
 from explain import GRAD_CAM, STARTS, propagates
-from photos import FORMATS, MAX_BYTES, Photo, gallery_photo, read_photo
+from photos import Photo, gallery_photo, read_photo
 from photos.gallery import ENTRIES
 from story import Step
 from story.render import render, to_png
 from ui.attacking import Result
-from ui.calm import sentence
 from ui.compute import Background, Scene, workbench
 from ui.figures import PLAIN, survival_figure
+from ui.following import follow, progress
+from ui.frame import PHOTO_FILES
 
-_POLL = 0.5
-"""Seconds between two looks at how far the photos are."""
 _SIDE = 136
 """Of a picture, px: two of them fit beside each other on a phone."""
-_ASKED, _SEEN = "survival_asked", "survival_seen"
+_ASKED = "survival_asked"
 
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
@@ -79,11 +78,10 @@ def _many(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
     )
     added = st.file_uploader(
         "Photos of your own beside them",
-        type=[*(name.lower() for name in FORMATS), "jpg", "tif"],
         accept_multiple_files=True,
-        max_upload_size=4 * MAX_BYTES // 1_000_000,
         key="survival_photos",
         help="They stay in this visit. The working size and the classifier are those of the sidebar.",
+        **PHOTO_FILES,
     )
     files = [(file.getvalue(), file.name) for file in added]
     digests = tuple(sha256(data).hexdigest() for data, _ in files)
@@ -103,21 +101,11 @@ def _many(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
         lambda: survival(photos(), scene.classifier, attempt.attack, defense, size=scene.size),
         len(ENTRIES) + len(files),
     )
-    st.fragment(_chart, run_every=None if work.finished else _POLL)(work)
+    follow(_chart, work)
 
 
 def _chart(work: Background[Survival]) -> None:
-    if not work.finished:
-        st.progress(len(work.parts) / work.total, f"{len(work.parts)} of {work.total} photos")
-    elif st.session_state.get(_SEEN) != id(work):
-        # The last look of the fragment: the page need not poll any more.
-        st.session_state[_SEEN] = id(work)
-        st.rerun()
-    if work.error is not None:
-        text = "This attack failed on one of the photos."
-        st.error(
-            sentence(work.error) if isinstance(work.error, ValueError) else text, icon=":material/error:"
-        )
+    progress(work, " photos", "This attack failed on one of the photos.")
     if work.parts:
         st.plotly_chart(
             survival_figure(work.parts),
