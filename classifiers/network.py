@@ -1,13 +1,21 @@
-"""The built-in network: a small residual network whose maps can be explained exactly."""
+"""The built-in networks: a residual one whose maps can be explained exactly, and one in VGG's line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 WIDTHS = (48, 96, 192, 384)
 DEPTHS = (1, 2, 2, 2)
+VGG_WIDTHS = (24, 48, 96, 192, 256)
+VGG_DEPTHS = (1, 1, 2, 2, 2)
+POOLINGS = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
+"""How the last map comes to the size that the head takes.
+
+One weight per map and place, or one per map: what decides how loud a small part of the photo can be.
+"""
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -62,6 +70,98 @@ class ResidualNet(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(inputs, labels)
 
+    smallest_size = 1
+
+    @property
+    def linear_head(self) -> nn.Linear:
+        """The one linear layer behind the pooling."""
+        return self.head
+
     def forward(self, x: Tensor) -> Tensor:
         """As the class says."""
         return self.head(self.pool(self.features(x)).flatten(1))
+
+
+class VGGNet(nn.Module):
+    """3x3 convolutions of stride 1, max-pooling between the stages, a fully connected head.
+
+    In the line of Simonyan and Zisserman 2015, with batch norm. ``features`` ends before the last pooling,
+    whose output of ``grid`` x ``grid`` places has weights of its own in the head for every place: what lies
+    in a corner can decide by itself. With ``grid`` 1 and no ``hidden`` layer the head is one linear layer
+    behind a global pooling. (B, 3, H, W), normalised -> (B, labels) logits; H, W >= 2^(stages - 1).
+
+    Args:
+        labels: number of outputs.
+        widths: channels of each stage.
+        depths: convolutions of each stage.
+        grid: places along each side of the map that the head takes.
+        hidden: units of the layer before the last; 0 for none.
+        pooling: one of ``POOLINGS``, in front of the head.
+        norm: batch norm behind every convolution; VGG16 itself has none.
+    """
+
+    def __init__(
+        self,
+        labels: int,
+        widths: Sequence[int] = VGG_WIDTHS,
+        depths: Sequence[int] = VGG_DEPTHS,
+        *,
+        grid: int = 5,
+        hidden: int = 512,
+        pooling: str = "max",
+        norm: bool = True,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            if stage:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(depth):
+                layers.append(conv_norm(inputs, width) if norm else nn.Conv2d(inputs, width, 3, padding=1))
+                layers.append(nn.ReLU())
+                inputs = width
+        self.features = nn.Sequential(*layers)
+        self.pool = POOLINGS[pooling](grid)
+        self.smallest_size = 2 ** (len(widths) - 1)
+        units = inputs * grid**2
+        if hidden:
+            self.head: nn.Module = nn.Sequential(
+                nn.Linear(units, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, labels)
+            )
+        else:
+            self.head = nn.Linear(units, labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the class says."""
+        return self.head(self.pool(self.features(x)).flatten(1))
+
+    @property
+    def linear_head(self) -> nn.Linear | None:
+        """The one linear layer behind a global average pooling, or None where the head is another."""
+        averaged = isinstance(self.pool, nn.AdaptiveAvgPool2d) and self.pool.output_size == 1
+        return self.head if averaged and isinstance(self.head, nn.Linear) else None
+
+
+def build(
+    architecture: str, labels: int, widths: Sequence[int], depths: Sequence[int], options: Mapping[str, Any]
+) -> ResidualNet | VGGNet:
+    """The network that a card or a recipe describes, with random weights.
+
+    Args:
+        architecture: "residual" or "vgg".
+        labels: number of outputs.
+        widths: channels of each stage.
+        depths: blocks or convolutions of each stage.
+        options: further arguments of ``VGGNet``; none for the residual one.
+
+    Raises:
+        ValueError: an unknown architecture.
+        TypeError: an option that it does not have.
+    """
+    match architecture:
+        case "residual":
+            return ResidualNet(labels, widths, depths, **options)
+        case "vgg":
+            return VGGNet(labels, widths, depths, **options)
+    raise ValueError(f"the architecture is residual or vgg, not {architecture!r}")

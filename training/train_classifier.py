@@ -1,7 +1,8 @@
-"""Trains the built-in classifier: ``python -m training.train_classifier --photos PHOTOS``.
+"""Trains a built-in classifier: ``python -m training.train_classifier --photos PHOTOS [--name vgg]``.
 
 ``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. Resumes from its checkpoint, logs each epoch,
-picks its device, and at the end writes the weights (half precision) and the card into ``assets/``.
+picks its device, and at the end writes the weights (half precision) and the card into ``assets/``. A name
+begins with its recipe in ``RECIPES``; every part of a recipe is an option too, for trials.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from classifiers.network import ResidualNet  # noqa: E402 - the path above makes the script runnable by its file name
+from classifiers.network import VGG_DEPTHS, VGG_WIDTHS, build  # noqa: E402 - the path above makes the script runnable by its file name
 from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
 from training.muon import optimizers  # noqa: E402
+from training.recipes import add_recipe_options, recipe_with  # noqa: E402
 
 MEAN, STD = 0.45, 0.25
 SIDES = (160, 192, 224, 256)
@@ -55,8 +57,20 @@ class Recipe:
     mixing_at: tuple[float, float] = (0.55, 0.95)
     averaging: float = 0.995
     seed: int = 0
+    architecture: str = "residual"
     widths: tuple[int, ...] = (40, 80, 160, 320)
     depths: tuple[int, ...] = (1, 2, 2, 2)
+    grid: int = 1
+    hidden: int = 0
+    pooling: str = "average"
+    norm: bool = True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``classifiers.network.build`` takes besides widths and depths."""
+        if self.architecture == "residual":
+            return {}
+        return {"grid": self.grid, "hidden": self.hidden, "pooling": self.pooling, "norm": self.norm}
 
     def side(self, epoch: int) -> int:
         """Training side in px, a multiple of 16: ``sides`` at ``side_at``; small ones are cheap."""
@@ -70,6 +84,15 @@ class Recipe:
         """Share of the batches whose photos are mixed, after ``share`` of all steps; the last are whole."""
         first, last = self.mixing_at
         return self.mixing if first <= share < last else 0.0
+
+
+RECIPES = {
+    "": Recipe(),
+    "vgg": Recipe(
+        epochs=40, architecture="vgg", widths=VGG_WIDTHS, depths=VGG_DEPTHS, grid=5, hidden=512, pooling="max"
+    ),
+}
+"""Name of a built-in classifier behind ``builtin-`` -> how it is trained."""
 
 
 def normalised(photos: Tensor) -> Tensor:
@@ -128,7 +151,7 @@ class Training:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
         self.epoch = 0
-        self.network = ResidualNet(labels, recipe.widths, recipe.depths)
+        self.network = build(recipe.architecture, labels, recipe.widths, recipe.depths, recipe.options)
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -236,19 +259,27 @@ def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.d
     }
 
 
-def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any], folder: Path) -> None:
-    """``classifier.safetensors`` (half precision) and ``classifier.json``, the card."""
+def with_name(stem: str, name: str) -> str:
+    """``stem``, and ``name`` behind a dash if there is one."""
+    return f"{stem}-{name}" if name else stem
+
+
+def write_assets(
+    training: Training, name: str, labels: list[str], accuracy: dict[str, Any], folder: Path
+) -> None:
+    """``classifier-name.safetensors`` (half precision) and ``classifier-name.json``, the card."""
     state = training.average.module.state_dict()
     halved = {
         name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state.items()
     }
-    weights = folder / "classifier.safetensors"
+    weights = folder / f"{with_name('classifier', name)}.safetensors"
     weights.write_bytes(save(halved))
     card = {
-        "name": "builtin",
-        "architecture": "residual",
+        "name": with_name("builtin", name),
+        "architecture": training.recipe.architecture,
         "widths": training.recipe.widths,
         "depths": training.recipe.depths,
+        "options": training.recipe.options,
         "labels": labels,
         "working_size": accuracy["side"],
         "saliency": "cam",
@@ -263,7 +294,7 @@ def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any]
             "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
         ),
     }
-    (folder / "classifier.json").write_text(json.dumps(card, indent=1) + "\n")
+    weights.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
 
 
 def main() -> None:
@@ -272,33 +303,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINTS / "classifier.pt", help="goes on from there"
-    )
+    parser.add_argument("--name", choices=tuple(RECIPES), default="", help="of builtin-NAME")
+    parser.add_argument("--checkpoint", type=Path, help="goes on from there")
     parser.add_argument("--out", type=Path, default=ROOT / "assets")
-    for name, value in asdict(Recipe()).items():
-        many = isinstance(value, tuple)
-        flag = "--" + name.replace("_", "-")
-        kind = type(value[0] if many else value)
-        parser.add_argument(flag, type=kind, nargs="+" if many else None, default=value)
+    add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args())
-    fields: dict[str, Any] = {
-        name: tuple(given[name]) if isinstance(default, tuple) else given[name]
-        for name, default in asdict(Recipe()).items()
-    }
-    recipe = Recipe(**fields)
+    name = given["name"]
+    recipe = recipe_with(RECIPES[name], given)
+    checkpoint = given["checkpoint"] or CHECKPOINTS / f"{with_name('classifier', name)}.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files, names, labels = list_photos(given["photos"] / "train")
     training = Training(recipe, len(labels), device)
-    given["checkpoint"].parent.mkdir(parents=True, exist_ok=True)
-    if given["checkpoint"].exists():
-        training.load(torch.load(given["checkpoint"], map_location=device, weights_only=True))
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists():
+        training.load(torch.load(checkpoint, map_location=device, weights_only=True))
     if training.epoch < recipe.epochs:
         truth = torch.tensor([labels.index(name) for name in names])
-        train(training, decode_all(files), truth, given["checkpoint"])
+        train(training, decode_all(files), truth, checkpoint)
     accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
-    write_assets(training, labels, accuracy, given["out"])
+    write_assets(training, name, labels, accuracy, given["out"])
 
 
 if __name__ == "__main__":

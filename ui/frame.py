@@ -224,9 +224,9 @@ def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
 
 def _facts(classifier: Classifier) -> str:
     labels = f"{len(classifier.labels)} labels"
-    if classifier.name != classifiers.BUILTIN:
+    if classifier.name not in classifiers.builtin_names():
         return f"{labels}, trained on ImageNet"
-    accuracy = classifiers.read_card().get("accuracy", {}).get("top1")
+    accuracy = classifiers.read_card(classifier.name).get("accuracy", {}).get("top1")
     return f"{labels}, right on {100 * accuracy:.0f} % of unseen photos" if accuracy else labels
 
 
