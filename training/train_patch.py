@@ -3,6 +3,9 @@
 ``PHOTOS/train/<label>/*.jpg`` to learn from and ``PHOTOS/val/<label>/*.jpg`` to measure on. Resumes from
 its checkpoint, logs every step, picks its device, and at the end writes the patch and its card into
 ``assets/patches/``.
+
+``--kind lavan`` learns a patch for one place (Karmon et al. 2018), ``--kind adversarial-patch`` one that
+works at every place, turned, scaled and under another light (Brown et al. 2017).
 """
 
 from __future__ import annotations
@@ -26,10 +29,18 @@ sys.path.insert(0, str(ROOT))
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
 from attacks.base import eight_bit, probability_of, uniforms  # noqa: E402
 from attacks.lavan import likeliest_other, margin, step_up  # noqa: E402
-from attacks.placement import Box, box_for, pasted  # noqa: E402
+from attacks.placement import Box, box_for  # noqa: E402
+from attacks.stickers import Stickers, scattered, straight, stuck  # noqa: E402
+from attacks.universal_patch import resized  # noqa: E402
 from classifiers.base import Classifier  # noqa: E402
+from photos import gallery_photo  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos, random_crop  # noqa: E402
+from training.recipes import add_recipe_options, recipe_with  # noqa: E402
+
+SCHEDULES = ("even", "paper")
+TURN = 20.0
+"""Degrees to either side by which a patch is turned when it is measured."""
 
 
 @dataclass(frozen=True)
@@ -41,20 +52,48 @@ class Recipe:
     x: float = 1.0
     y: float = 0.0
     margin: float = 10 / 400
+    start: str = "noise"
+    anywhere: bool = False
+    rotation: float = 0.0
+    scale: float = 1.0
+    light: float = 0.0
     steps: int = 150
     batch: int = 32
     smallest_crop: float = 0.5
+    schedule: str = "even"
     learning_rate: float = 0.2
     momentum: float = 0.5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"the schedule is {' or '.join(SCHEDULES)}, not {self.schedule!r}")
 
     def box(self, side: int) -> Box:
         """Where the patch lies on photos of ``side`` x ``side`` px."""
         return box_for(side, side, self.share, self.x, self.y, self.margin)
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step: falls evenly to nothing."""
-        return self.learning_rate * (1 - step / self.steps)
+        """Learning rate of a step: falls evenly to nothing, or as the papers' does.
+
+        Theirs is 1 for 160 epochs, 0.1 for 20 and 0.01 for 20: constant for 8 tenths, and so on.
+        """
+        share = step / self.steps
+        if self.schedule == "even":
+            return self.learning_rate * (1 - share)
+        return self.learning_rate * (1.0 if share < 0.8 else 0.1 if share < 0.9 else 0.01)
+
+    def stickers(self, box: Box, count: int, size: int, generator: torch.Generator) -> Stickers:
+        """How the patch lies on ``count`` photos of ``size`` px while it learns."""
+        lying = {name: getattr(self, name) for name in ("anywhere", "rotation", "scale", "light")}
+        return scattered(box, count, size, generator, **lying)
+
+
+RECIPES = {
+    "lavan": Recipe(),
+    "adversarial-patch": Recipe(share=0.05, anywhere=True, rotation=22.5, scale=1.25, light=0.2, steps=400),
+}
+"""Kind of patch -> how it is trained unless the command says otherwise."""
 
 
 class Training:
@@ -66,8 +105,7 @@ class Training:
         self.target = model.index(recipe.target)
         self.box = recipe.box(model.working_size)
         self.step = 0
-        shape = (1, 3, self.box.side, self.box.side)
-        self.patch = uniforms(shape, recipe.seed, model.mean).contiguous()
+        self.patch = first_patch(recipe, self.box.side, model.mean)
         self.velocity = torch.zeros_like(self.patch)
 
     def state(self) -> dict[str, Any]:
@@ -92,21 +130,41 @@ class Training:
             )
         self.step, self.patch, self.velocity = state["step"], state["patch"], state["velocity"]
 
-    def learn(self, photos: Tensor) -> dict[str, float]:
+    def learn(self, photos: Tensor, generator: torch.Generator) -> dict[str, float]:
         """One step on photos (B, 3, S, S) in [0, 1], up the target's mean margin over the next label.
 
-        Returns the share that the patch fooled before the step, and the target's mean probability.
+        ``generator`` says how the patch lies on them. Returns the share that it fooled before the step, and
+        the target's mean probability.
         """
-        photos = pasted(photos, self.box, self.patch).requires_grad_()
-        logits = self.model(photos)
+        stickers = self.recipe.stickers(self.box, len(photos), photos.shape[-1], generator)
+        patch = self.patch.requires_grad_()
+        logits = self.model(stuck(photos, patch, stickers)[0])
         target = torch.full((len(photos),), self.target, device=photos.device)
         gain = margin(logits, target, likeliest_other(logits.detach(), target)).mean()
-        gradient = self.box.of(torch.autograd.grad(gain, photos)[0]).sum(0, keepdim=True)
+        gradient = torch.autograd.grad(gain, patch)[0]
         rate = self.recipe.rate(self.step)
-        self.patch, self.velocity = step_up(self.patch, gradient, self.velocity, rate, self.recipe.momentum)
+        self.patch, self.velocity = step_up(
+            patch.detach(), gradient, self.velocity, rate, self.recipe.momentum
+        )
         self.step += 1
         fooled = (logits.argmax(1) == target).float().mean().item()
         return {"fooled": fooled, "probability": probability_of(target, logits.detach()).mean().item()}
+
+
+BEGINNINGS = {"noise": "random noise", "grey": "plain grey"}
+
+
+def first_patch(recipe: Recipe, side: int, like: Tensor) -> Tensor:
+    """What learning begins with, (1, 3, side, side): noise, grey, or one of the gallery's photos.
+
+    Raises:
+        PhotoError: the gallery has no such photo.
+    """
+    if recipe.start == "noise":
+        return uniforms((1, 3, side, side), recipe.seed, like).contiguous()
+    if recipe.start == "grey":
+        return torch.full((1, 3, side, side), 0.5, device=like.device)
+    return resized(gallery_photo(recipe.start).working(128)[0], side)[None].to(like)
 
 
 def train(training: Training, files: list[Path], checkpoint: Path) -> None:
@@ -121,7 +179,7 @@ def train(training: Training, files: list[Path], checkpoint: Path) -> None:
             random_crop(photo, model.working_size, generator, recipe.smallest_crop)
             for photo in decode_all([files[number] for number in chosen])
         ]
-        result = training.learn(torch.stack(crops).to(model.device) / 255)
+        result = training.learn(torch.stack(crops).to(model.device) / 255, generator)
         written = checkpoint.with_suffix(".part")
         torch.save(training.state(), written)
         written.replace(checkpoint)
@@ -131,19 +189,35 @@ def train(training: Training, files: list[Path], checkpoint: Path) -> None:
 
 @torch.inference_mode()
 def measure(patch: Tensor, training: Training, files: list[Path], batch: int = 64) -> dict[str, Any]:
-    """How often ``patch`` (1, 3, side, side) brings its target about, on photos not called so without it."""
-    model, target = training.model, training.target
-    clean, attacked = [], []
+    """How often ``patch`` (1, 3, side, side) brings its target about, on photos not called so without it.
+
+    At its place; turned there by up to ``TURN`` degrees to either side; and anywhere.
+    """
+    model, target, box = training.model, training.target, training.box
+    generator = torch.Generator().manual_seed(training.recipe.seed)
+    clean: list[Tensor] = []
+    chances: dict[str, list[Tensor]] = {"at its place": [], "turned": [], "anywhere": []}
     for photos in centre_crops(files, model.working_size).split(batch):
         x = photos.to(model.device) / 255
+        size = x.shape[-1]
         clean.append(model(x).argmax(1).cpu())
-        attacked.append(model(pasted(x, training.box, patch)).softmax(1).cpu())
+        lying = (
+            straight(box, len(x)),
+            scattered(box, len(x), size, generator, rotation=TURN, anywhere=False),
+            scattered(box, len(x), size, generator),
+        )
+        for kept, stickers in zip(chances.values(), lying, strict=True):
+            kept.append(model(stuck(x, patch, stickers)[0]).softmax(1).cpu())
     counted = torch.cat(clean) != target
-    chances = torch.cat(attacked)[counted]
+    found = {name: torch.cat(kept)[counted] for name, kept in chances.items()}
+    shares = {name: (chance.argmax(1) == target).float().mean().item() for name, chance in found.items()}
+    probability = found["at its place"][:, target].mean().item()
     return {
-        "photos": len(chances),
-        "fooled": round((chances.argmax(1) == target).float().mean().item(), 4),
-        "probability": round(chances[:, target].mean().item(), 4),
+        "photos": int(counted.sum()),
+        "fooled": round(shares["at its place"], 4),
+        "probability": round(probability, 4),
+        "fooled turned": round(shares["turned"], 4),
+        "fooled anywhere": round(shares["anywhere"], 4),
     }
 
 
@@ -154,6 +228,7 @@ def write_assets(training: Training, name: str, files: list[Path], folder: Path)
     recipe = training.recipe
     card = {
         "name": name,
+        "kind": "adversarial-patch" if recipe.anywhere else "lavan",
         "target": training.model.labels[training.target],
         "share": recipe.share,
         "place": {"x": recipe.x, "y": recipe.y, "margin": recipe.margin},
@@ -164,9 +239,9 @@ def write_assets(training: Training, name: str, files: list[Path], folder: Path)
         "recipe": asdict(recipe),
         "val": measure(rounded, training, files),
         "provenance": (
-            "Learned from random noise by training/train_patch.py on photos of Imagenette (ImageNet "
-            "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs, none of which it contains; measured on "
-            "photos kept apart."
+            f"Learned from {BEGINNINGS.get(recipe.start) or f'the photo {recipe.start} of scikit-image'} by "
+            "training/train_patch.py on photos of Imagenette (ImageNet ILSVRC-2012), Caltech-101 and the "
+            "Asirra cats and dogs, none of which it contains; measured on photos kept apart."
         ),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -186,10 +261,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", help="of the files; by default the target with dashes")
     parser.add_argument("--checkpoint", type=Path, help="goes on from there")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "patches")
-    for field, value in asdict(Recipe()).items():
-        parser.add_argument("--" + field.replace("_", "-"), type=type(value), default=value)
+    parser.add_argument("--kind", choices=tuple(RECIPES), default="lavan")
+    add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{field: given[field] for field in asdict(Recipe())})
+    recipe = recipe_with(RECIPES[given["kind"]], given)
     name = given["name"] or recipe.target.lower().replace(" ", "-")
     checkpoint = given["checkpoint"] or CHECKPOINTS / f"{name}.pt"
     training = Training(recipe, classifiers.load(given["classifier"], device=given["device"]))

@@ -6,9 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks.universal_patch import read_cards, read_patch
+from attacks.universal_patch import read_cards, read_patch, resized
+from photos import gallery_photo
 from training import train_patch
-from training.train_patch import Recipe, Training
+from training.train_patch import RECIPES, Recipe, Training
 
 
 @pytest.fixture
@@ -54,7 +55,9 @@ def test_writes_a_patch_that_the_attack_can_read(run, tiny_classifier, capsys):
     assert card.everything["photo_side"] == tiny_classifier.working_size
     assert card.everything["recipe"]["steps"] == 5
     assert card.everything["val"]["photos"] <= 4
-    assert 0 <= card.everything["val"]["fooled"] <= 1
+    assert card.everything["kind"] == "lavan"
+    for share in ("fooled", "fooled turned", "fooled anywhere", "probability"):
+        assert 0 <= card.everything["val"][share] <= 1
     assert card.everything["provenance"]
     file = out / "egg.safetensors"
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
@@ -67,7 +70,7 @@ def test_writes_a_patch_that_the_attack_can_read(run, tiny_classifier, capsys):
 def test_goes_on_where_it_was_stopped(run, monkeypatch):
     whole = read_patch_of(run("whole"), "whole")
     learn = Training.learn
-    monkeypatch.setattr(Training, "learn", lambda self, x: learn(self, x) if self.step < 2 else 1 / 0)
+    monkeypatch.setattr(Training, "learn", lambda self, *x: learn(self, *x) if self.step < 2 else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("broken")
     monkeypatch.setattr(Training, "learn", learn)
@@ -88,7 +91,7 @@ def test_refuses_the_checkpoint_of_another_recipe(run, tmp_path):
 def test_each_step_draws_new_crops(run, monkeypatch):
     seen = []
     learn = Training.learn
-    monkeypatch.setattr(Training, "learn", lambda self, x: (seen.extend(x), learn(self, x))[1])
+    monkeypatch.setattr(Training, "learn", lambda self, x, draws: (seen.extend(x), learn(self, x, draws))[1])
     run("egg")
     assert len(seen) == 15
     # Four files and 15 crops: all differ only if each crop is drawn anew, at every step.
@@ -102,11 +105,34 @@ def test_learning_raises_the_target_and_leaves_the_model_alone(tiny_classifier):
     kept = copy.deepcopy(tiny_classifier.state_dict())
     for target in tiny_classifier.labels:
         training = Training(Recipe(target=target, share=0.3, steps=30), tiny_classifier)
-        chances = [training.learn(photos)["probability"] for _ in range(8)]
+        chances = [training.learn(photos, torch.Generator())["probability"] for _ in range(8)]
         assert chances[-1] > chances[0], target
         assert 0 <= training.patch.min() <= training.patch.max() <= 1
     assert all(torch.equal(value, kept[key]) for key, value in tiny_classifier.state_dict().items())
     assert all(weight.grad is None for weight in tiny_classifier.parameters())
+
+
+def test_an_adversarial_patch_is_learned_everywhere_and_from_a_picture(run, tiny_classifier, monkeypatch):
+    seen = []
+    stickers = Recipe.stickers
+    monkeypatch.setattr(Recipe, "stickers", lambda self, *x: (seen.append(stickers(self, *x)), seen[-1])[1])
+    out = run("egg", "--kind", "adversarial-patch", "--start", "chelsea", "--learning-rate", "0.01")
+    card = read_cards(out)["egg"].everything
+    assert card["kind"] == "adversarial-patch"
+    assert card["recipe"]["rotation"] == RECIPES["adversarial-patch"].rotation > 0
+    assert "the photo chelsea of scikit-image" in card["provenance"]
+    rows, angles = (torch.cat([getattr(draw, name) for draw in seen]) for name in ("row", "angle"))
+    assert len(rows.unique()) == len(angles.unique()) == 15
+    # Five steps of at most 0.01 leave the picture what it is.
+    change = read_patch_of(out, "egg") - resized(gallery_photo("chelsea").working(128)[0], 29)
+    assert 0 < change.abs().max() < 0.05
+
+
+def test_rate_as_the_papers():
+    recipe = Recipe(steps=200, learning_rate=1.0, schedule="paper")
+    assert [recipe.rate(step) for step in (0, 159, 160, 179, 180, 199)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
+    with pytest.raises(ValueError, match="even or paper, not 'odd'"):
+        Recipe(schedule="odd")
 
 
 def test_rate_falls_to_nothing():
