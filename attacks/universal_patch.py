@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import safetensors.torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from attacks.placement import PatchAttack, pasted
 from story import param
 
 FOLDER = Path(__file__).parents[1] / "assets" / "patches"
-FIRST = "golf-ball"
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,10 @@ class UniversalPatch(PatchAttack):
     targeted = "none"
 
     patch: str = param(
-        FIRST if FIRST in PATCHES or not PATCHES else next(iter(PATCHES)),
-        choices=tuple(PATCHES) or (FIRST,),
-        help="which ready-made patch, named after the label that it makes the classifier say",
+        AUTO,
+        choices=(AUTO, *PATCHES),
+        help="which ready-made patch, named after the label that it makes a classifier say; auto: the one "
+        "that fools this classifier most",
     )
     scale: float = param(
         1.0,
@@ -98,16 +99,23 @@ class UniversalPatch(PatchAttack):
         help="side of the patch against the side in training",
     )
 
+    def fitted(self, model: nn.Module) -> Self:
+        """For ``auto``, the patch that fools ``model`` most of those learned on it; else of all."""
+        if self.patch != AUTO:
+            return self
+        return replace(self, patch=_most_fooling(getattr(model, "identity", "")))
+
     @property
     def card(self) -> PatchCard:
-        """The patch's card.
+        """The patch's card; for ``auto``, that of the patch that fools its own classifier most.
 
         Raises:
             ValueError: no such patch is shipped.
         """
-        if self.patch not in PATCHES:
-            raise ValueError(f"there is no patch {self.patch}: python -m training.train_patch makes one")
-        return PATCHES[self.patch]
+        name = _most_fooling("") if self.patch == AUTO else self.patch
+        if name not in PATCHES:
+            raise ValueError(f"there is no patch {name}: python -m training.train_patch makes one")
+        return PATCHES[name]
 
     @property
     def target_label(self) -> str:
@@ -123,8 +131,14 @@ class UniversalPatch(PatchAttack):
         """One pasting."""
         del y, model, trail
         box = self.box(x.shape[2], x.shape[3])
-        patch = _read_patch_once(FOLDER / f"{self.patch}.safetensors", self.card.sha256)
+        patch = _read_patch_once(FOLDER / f"{self.card.name}.safetensors", self.card.sha256)
         return pasted(x, box, resized(patch, box.side).to(x))
+
+
+def _most_fooling(classifier: str) -> str:
+    """Name of the patch that fools most photos, of those learned on ``classifier`` if there are any."""
+    own = [card for card in PATCHES.values() if card.classifier == classifier] or list(PATCHES.values())
+    return max(own, key=lambda card: card.everything["val"]["fooled"]).name if own else AUTO
 
 
 def resized(patch: Tensor, side: int) -> Tensor:

@@ -156,6 +156,7 @@ def run_story(
         clean = _look(x, classifier, watch)
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
         if attack is not None:
+            attack = attack.fitted(classifier)
             y = _label(attack, clean, classifier, target, seed)
             wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
             if trace is None:

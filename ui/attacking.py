@@ -8,8 +8,10 @@ from functools import partial
 
 import streamlit as st
 
+import classifiers
 from attacks import Report
 from attacks.placement import PatchAttack
+from attacks.universal_patch import PatchCard, UniversalPatch
 from evaluation.run import Story
 from story.render import render, to_png
 from story.step import Step
@@ -19,6 +21,7 @@ from ui.calm import notice
 from ui.compute import Attempt, Scene, workbench
 from ui.figures import PLAIN, progress_figure
 from ui.parameters import parameter_widget, parameter_widgets
+from ui.verdict import percent
 
 _PLACE = ("x", "y")
 """Parameters of a patch that a click on the photo sets."""
@@ -60,7 +63,7 @@ def chosen(scene: Scene) -> Attempt:
         ValueError: parameters that don't go together.
     """
     name = state.method("attack")
-    attack = state.ATTACK_METHODS[name](**state.chosen_values("attack"))
+    attack = state.ATTACK_METHODS[name](**state.chosen_values("attack")).fitted(scene.classifier)
     target = st.session_state.get("target") if attack.aim == "targeted" else None
     if target is not None and target not in scene.classifier.labels:
         notice(f"{target} is no label of this classifier, so the target is a random one.")
@@ -95,6 +98,8 @@ def settings(scene: Scene) -> None:
     button = st.container()
     parameter_widgets("attack", state.ATTACK_METHODS, name, without=_PLACE)
     attempt = chosen(scene)
+    if isinstance(attempt.attack, UniversalPatch):
+        st.caption(_about(attempt.attack.card, scene))
     if isinstance(attempt.attack, PatchAttack):
         _place(scene, attempt.attack)
         for parameter in _PLACE:
@@ -109,6 +114,17 @@ def settings(scene: Scene) -> None:
             key="run_attack",
             on_click=want,
         )
+
+
+def _about(card: PatchCard, scene: Scene) -> str:
+    """What a ready-made patch is, and how far it can be expected to work here."""
+    said = f"Says {card.target}, learned for {100 * card.share:g} % of the area"
+    if card.classifier == scene.classifier.identity:
+        return (
+            f"{said}; fools this classifier on {percent(card.everything['val']['fooled'])} of unseen photos."
+        )
+    learned_on = card.classifier.partition(":")[0]
+    return f"{said} on another classifier ({classifiers.title(learned_on)}), so it may do nothing here."
 
 
 def _place(scene: Scene, attack: PatchAttack) -> None:
