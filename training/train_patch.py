@@ -176,7 +176,7 @@ def train(training: Training, files: list[Path], checkpoint: Path) -> None:
         generator = torch.Generator().manual_seed(1_000_000 * recipe.seed + training.step)
         chosen = torch.randint(len(files), (recipe.batch,), generator=generator).tolist()
         crops = [
-            random_crop(photo, model.working_size, generator, recipe.smallest_crop)
+            random_crop(photo, model.working_size, generator, recipe.smallest_crop)[0]
             for photo in decode_all([files[number] for number in chosen])
         ]
         result = training.learn(torch.stack(crops).to(model.device) / 255, generator)
