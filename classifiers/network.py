@@ -9,13 +9,11 @@ from torch import Tensor, nn
 
 WIDTHS = (48, 96, 192, 384)
 DEPTHS = (1, 2, 2, 2)
-VGG_WIDTHS = (24, 48, 96, 192, 256)
-VGG_DEPTHS = (1, 1, 2, 2, 2)
+VGG_WIDTHS = (16, 32, 64, 160)
+VGG_DEPTHS = (1, 1, 2, 3)
+"""Each place of the last map, one in 8 px, sees 78 px: as a share of 160 px what VGG16's sees of 400 px."""
 POOLINGS = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
-"""How the last map comes to the size that the head takes.
-
-One weight per map and place, or one per map: what decides how loud a small part of the photo can be.
-"""
+"""How many places become few: what decides how loud a small part of the photo can be."""
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -82,22 +80,42 @@ class ResidualNet(nn.Module):
         return self.head(self.pool(self.features(x)).flatten(1))
 
 
+class EachPlace(nn.Module):
+    """A linear layer that looks at each place by itself, (B, inputs, h, w) -> (B, outputs, h, w)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the class says."""
+        return self.layer(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class VGGNet(nn.Module):
     """3x3 convolutions of stride 1, max-pooling between the stages, a fully connected head.
 
     In the line of Simonyan and Zisserman 2015, with batch norm. ``features`` ends before the last pooling,
     whose output of ``grid`` x ``grid`` places has weights of its own in the head for every place: what lies
-    in a corner can decide by itself. With ``grid`` 1 and no ``hidden`` layer the head is one linear layer
-    behind a global pooling. (B, 3, H, W), normalised -> (B, labels) logits; H, W >= 2^(stages - 1).
+    in a corner can decide by itself. The first fully connected layers can be slid over the map, in front of
+    the pooling: with the last of them slid and a maximum over all places, one place decides about each label
+    (Oquab et al. 2015, "Is object localization for free?"). With ``grid`` 1 and no ``hidden`` layer the head
+    is one linear layer behind a global pooling.
+
+    (B, 3, H, W), normalised -> (B, labels) logits; H, W >= 2^(stages - 1).
 
     Args:
         labels: number of outputs.
         widths: channels of each stage.
         depths: convolutions of each stage.
-        grid: places along each side of the map that the head takes.
+        grid: places along each side that the pooling leaves.
         hidden: units of the layer before the last; 0 for none.
-        pooling: one of ``POOLINGS``, in front of the head.
+        slid: how many fully connected layers look at each place by itself, before the pooling.
+        pooling: one of ``POOLINGS``.
         norm: batch norm behind every convolution; VGG16 itself has none.
+
+    Raises:
+        ValueError: an unknown pooling, or more layers slid than there are, or the last one and a grid.
     """
 
     def __init__(
@@ -106,12 +124,20 @@ class VGGNet(nn.Module):
         widths: Sequence[int] = VGG_WIDTHS,
         depths: Sequence[int] = VGG_DEPTHS,
         *,
-        grid: int = 5,
+        grid: int = 1,
         hidden: int = 512,
+        slid: int = 1,
         pooling: str = "max",
         norm: bool = True,
     ) -> None:
         super().__init__()
+        connected = 2 if hidden else 1
+        if pooling not in POOLINGS:
+            raise ValueError(f"the pooling is {' or '.join(POOLINGS)}, not {pooling!r}")
+        if not 0 <= slid <= connected:
+            raise ValueError(f"of {connected} fully connected layers {slid} cannot be slid")
+        if slid == connected and grid > 1:
+            raise ValueError(f"with all layers slid the grid is 1, not {grid}")
         layers: list[nn.Module] = []
         inputs = 3
         for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
@@ -122,25 +148,34 @@ class VGGNet(nn.Module):
                 layers.append(nn.ReLU())
                 inputs = width
         self.features = nn.Sequential(*layers)
-        self.pool = POOLINGS[pooling](grid)
         self.smallest_size = 2 ** (len(widths) - 1)
-        units = inputs * grid**2
-        if hidden:
-            self.head: nn.Module = nn.Sequential(
-                nn.Linear(units, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, labels)
-            )
-        else:
-            self.head = nn.Linear(units, labels)
+        before: list[nn.Module] = []
+        behind: list[nn.Module] = [nn.Flatten()]
+        for number, outputs in enumerate([hidden, labels] if hidden else [labels]):
+            if number:
+                (before if slid > number else behind).append(nn.Dropout(0.5))
+            if number < slid:
+                before.append(EachPlace(inputs, outputs))
+            else:
+                behind.append(nn.Linear(inputs * grid**2 if number == slid else inputs, outputs))
+            if number + 1 < connected:
+                (before if number < slid else behind).append(nn.ReLU())
+            inputs = outputs
+        self.before = nn.Sequential(*before)
+        self.pool = POOLINGS[pooling](grid)
+        self.head = nn.Sequential(*behind)
 
     def forward(self, x: Tensor) -> Tensor:
         """As the class says."""
-        return self.head(self.pool(self.features(x)).flatten(1))
+        return self.head(self.pool(self.before(self.features(x))))
 
     @property
     def linear_head(self) -> nn.Linear | None:
         """The one linear layer behind a global average pooling, or None where the head is another."""
         averaged = isinstance(self.pool, nn.AdaptiveAvgPool2d) and self.pool.output_size == 1
-        return self.head if averaged and isinstance(self.head, nn.Linear) else None
+        _flatten, *connected = self.head
+        alone = averaged and not len(self.before) and len(connected) == 1
+        return connected[0] if alone and isinstance(connected[0], nn.Linear) else None
 
 
 def build(

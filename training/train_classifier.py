@@ -76,6 +76,7 @@ class Recipe:
     depths: tuple[int, ...] = (1, 2, 2, 2)
     grid: int = 1
     hidden: int = 0
+    slid: int = 0
     pooling: str = "average"
     norm: bool = True
 
@@ -84,7 +85,7 @@ class Recipe:
         """What ``classifiers.network.build`` takes besides widths and depths."""
         if self.architecture == "residual":
             return {}
-        return {"grid": self.grid, "hidden": self.hidden, "pooling": self.pooling, "norm": self.norm}
+        return {name: getattr(self, name) for name in ("grid", "hidden", "slid", "pooling", "norm")}
 
     def side(self, epoch: int) -> int:
         """Training side in px, a multiple of 16: ``sides`` at ``side_at``; small ones are cheap."""
@@ -103,7 +104,16 @@ class Recipe:
 RECIPES = {
     "": Recipe(),
     "vgg": Recipe(
-        epochs=40, architecture="vgg", widths=VGG_WIDTHS, depths=VGG_DEPTHS, grid=5, hidden=512, pooling="max"
+        epochs=60,
+        side_at=(0.0, 0.699, 0.7, 0.949, 0.95, 1.0),
+        sides=(96.0, 96.0, 128.0, 128.0, 160.0, 160.0),
+        teacher="builtin",
+        architecture="vgg",
+        widths=VGG_WIDTHS,
+        depths=VGG_DEPTHS,
+        hidden=512,
+        slid=1,
+        pooling="max",
     ),
 }
 """Name of a built-in classifier behind ``builtin-`` -> how it is trained."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from training import train_classifier
-from training.train_classifier import Recipe, Training, mixed, targets, train
+from training.train_classifier import RECIPES, Recipe, Training, mixed, targets, train
 
 
 @pytest.fixture
@@ -59,6 +59,8 @@ def test_the_schedule():
     assert recipe.rate(0.4) > recipe.rate(0.6) > recipe.rate(0.9) > 0
     assert recipe.mixes(0.6) == recipe.mixing > 0
     assert recipe.mixes(0.5) == recipe.mixes(0.96) == 0
+    vgg = RECIPES["vgg"]
+    assert [vgg.side(epoch) for epoch in (0, 41, 42, 56, 57, 59)] == [96, 96, 128, 128, 160, 160]
 
 
 class TestTargets:
