@@ -21,6 +21,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,8 @@ from training.labelled_photos import centre_crops, decode_all, list_photos, rand
 from training.recipes import add_recipe_options, recipe_with  # noqa: E402
 
 SCHEDULES = ("even", "paper")
+OBJECTIVES = ("margin", "probability")
+STEPPINGS = ("sign", "gradient")
 TURN = 20.0
 """Degrees to either side by which a patch is turned when it is measured."""
 
@@ -60,14 +63,17 @@ class Recipe:
     steps: int = 150
     batch: int = 32
     smallest_crop: float = 0.5
+    objective: str = "margin"
+    stepping: str = "sign"
     schedule: str = "even"
     learning_rate: float = 0.2
     momentum: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"the schedule is {' or '.join(SCHEDULES)}, not {self.schedule!r}")
+        for name, known in (("schedule", SCHEDULES), ("objective", OBJECTIVES), ("stepping", STEPPINGS)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"the {name} is {' or '.join(known)}, not {getattr(self, name)!r}")
 
     def box(self, side: int) -> Box:
         """Where the patch lies on photos of ``side`` x ``side`` px."""
@@ -91,7 +97,9 @@ class Recipe:
 
 RECIPES = {
     "lavan": Recipe(),
-    "adversarial-patch": Recipe(share=0.05, anywhere=True, rotation=22.5, scale=1.25, light=0.2, steps=400),
+    "adversarial-patch": Recipe(
+        share=0.05, anywhere=True, rotation=22.5, scale=1.25, light=0.2, steps=400, objective="probability"
+    ),
 }
 """Kind of patch -> how it is trained unless the command says otherwise."""
 
@@ -131,24 +139,35 @@ class Training:
         self.step, self.patch, self.velocity = state["step"], state["patch"], state["velocity"]
 
     def learn(self, photos: Tensor, generator: torch.Generator) -> dict[str, float]:
-        """One step on photos (B, 3, S, S) in [0, 1], up the target's mean margin over the next label.
+        """One step on photos (B, 3, S, S) in [0, 1], up the mean of the recipe's objective.
 
-        ``generator`` says how the patch lies on them. Returns the share that it fooled before the step, and
-        the target's mean probability.
+        It is the target's margin over the next label (LaVAN), or the logarithm of its probability
+        (Adversarial Patch). ``generator`` says how the patch lies on the photos. Returns the share that it
+        fooled before the step, and the target's mean probability.
         """
         stickers = self.recipe.stickers(self.box, len(photos), photos.shape[-1], generator)
         patch = self.patch.requires_grad_()
         logits = self.model(stuck(photos, patch, stickers)[0])
         target = torch.full((len(photos),), self.target, device=photos.device)
-        gain = margin(logits, target, likeliest_other(logits.detach(), target)).mean()
+        if self.recipe.objective == "margin":
+            gain = margin(logits, target, likeliest_other(logits.detach(), target)).mean()
+        else:
+            gain = -F.cross_entropy(logits, target)
         gradient = torch.autograd.grad(gain, patch)[0]
+        step = step_up if self.recipe.stepping == "sign" else plain_step_up
         rate = self.recipe.rate(self.step)
-        self.patch, self.velocity = step_up(
-            patch.detach(), gradient, self.velocity, rate, self.recipe.momentum
-        )
+        self.patch, self.velocity = step(patch.detach(), gradient, self.velocity, rate, self.recipe.momentum)
         self.step += 1
         fooled = (logits.argmax(1) == target).float().mean().item()
         return {"fooled": fooled, "probability": probability_of(target, logits.detach()).mean().item()}
+
+
+def plain_step_up(
+    patch: Tensor, gradient: Tensor, velocity: Tensor, learning_rate: float, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """As ``step_up``, but along the gradient as it is: stochastic gradient ascent, as both papers do it."""
+    velocity = momentum * velocity + gradient
+    return (patch + learning_rate * velocity).clamp(0, 1), velocity
 
 
 BEGINNINGS = {"noise": "random noise", "grey": "plain grey"}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from attacks.placement import pasted
 from attacks.universal_patch import read_cards, read_patch, resized
 from photos import gallery_photo
 from training import train_patch
@@ -131,8 +132,45 @@ def test_an_adversarial_patch_is_learned_everywhere_and_from_a_picture(run, tiny
 def test_rate_as_the_papers():
     recipe = Recipe(steps=200, learning_rate=1.0, schedule="paper")
     assert [recipe.rate(step) for step in (0, 159, 160, 179, 180, 199)] == [1, 1, 0.1, 0.1, 0.01, 0.01]
-    with pytest.raises(ValueError, match="even or paper, not 'odd'"):
-        Recipe(schedule="odd")
+
+
+@pytest.mark.parametrize(
+    ("field", "known"),
+    [("schedule", "even or paper"), ("objective", "margin or probability"), ("stepping", "sign or gradient")],
+)
+def test_a_recipe_says_what_it_knows(field, known):
+    with pytest.raises(ValueError, match=f"the {field} is {known}, not 'odd'"):
+        Recipe(**{field: "odd"})
+
+
+def stepped(model, photos, **recipe):
+    """What one step at rate 0.01, without a velocity before it, changes in the patch."""
+    training = Training(Recipe(target="dog", share=0.3, start="grey", learning_rate=0.01, **recipe), model)
+    before = training.patch.clone()
+    training.learn(photos, torch.Generator())
+    return training.patch - before, training.velocity
+
+
+def test_objectives_and_steps(tiny_classifier):
+    photos = torch.rand(6, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    tiny_classifier.head.weight.mul_(100)
+    change, _ = stepped(tiny_classifier, photos)
+    assert torch.allclose(change.abs(), torch.tensor(0.01))
+    changes = {}
+    for objective in ("margin", "probability"):
+        change, gradient = stepped(tiny_classifier, photos, objective=objective, stepping="gradient")
+        assert torch.allclose(change, 0.01 * gradient, atol=1e-6)
+        changes[objective] = change
+    assert not torch.allclose(changes["margin"], changes["probability"], atol=1e-6)
+
+    def logarithm(patch):
+        box = Recipe(share=0.3).box(48)
+        attacked = pasted(photos, box, patch)
+        return tiny_classifier(attacked).log_softmax(1)[:, 3].mean()
+
+    patch = torch.full((1, 3, *change.shape[-2:]), 0.5, requires_grad=True)
+    expected = torch.autograd.grad(logarithm(patch), patch)[0]
+    assert torch.allclose(changes["probability"], 0.01 * expected, atol=1e-6)
 
 
 def test_rate_falls_to_nothing():
