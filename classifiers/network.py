@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 WIDTHS = (48, 96, 192, 384)
 DEPTHS = (1, 2, 2, 2)
-VGG_WIDTHS = (16, 32, 64, 160)
-VGG_DEPTHS = (1, 1, 2, 3)
-"""Each place of the last map, one in 8 px, sees 78 px: as a share of 160 px what VGG16's sees of 400 px."""
+VGG_WIDTHS = (16, 32, 64, 128, 320)
+VGG_DEPTHS = (1, 1, 1, 2, 2)
+"""Each place of the last map, one in 16 px, sees 126 px."""
 POOLINGS = {"average": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}
 """How many places become few: what decides how loud a small part of the photo can be."""
 

@@ -104,9 +104,9 @@ class Recipe:
 RECIPES = {
     "": Recipe(),
     "vgg": Recipe(
-        epochs=60,
-        side_at=(0.0, 0.699, 0.7, 0.949, 0.95, 1.0),
-        sides=(96.0, 96.0, 128.0, 128.0, 160.0, 160.0),
+        epochs=50,
+        side_at=(0.0, 0.299, 0.3, 0.759, 0.76, 0.959, 0.96, 1.0),
+        sides=(64.0, 64.0, 96.0, 96.0, 128.0, 128.0, 160.0, 160.0),
         teacher="builtin",
         architecture="vgg",
         widths=VGG_WIDTHS,
