@@ -2,7 +2,7 @@
 
 For each built-in classifier, on photos of ``PHOTOS/val/<label>/*.jpg`` that it gets right: the share that
 each patch fools, how much of each saliency lies on the patch, how well the mask of SLGS finds it, and top-1
-after LGS, SLGS and WLGS, clean and attacked. What ``FILE`` holds already is not measured again.
+and mean nDCG after LGS, SLGS and WLGS, clean and attacked. What ``FILE`` holds already is not measured again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from defenses import LGS, SLGS, WLGS, Defense
 from evaluation.measuring import (
     attacked_by,
     in_batches,
+    judged,
     markdown,
     parts,
-    predicted,
+    probabilities,
     random_targets,
     right_photos,
     share,
@@ -101,12 +102,12 @@ def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case) -> dict[st
     if case.attack is not None:
         attacked = attacked_by(case.attack, classifier, x, goals, case.name)
         mask = case.attack.mask(x[:1])
-    now = predicted(classifier, attacked)
+    now, expected = probabilities(classifier, attacked), probabilities(classifier, x)
     found: dict[str, Any] = {
         "photos": len(x),
-        "to target": share(now == goals) if case.targeted else None,
-        "top-1": share(now == y),
-        "defended": defended(classifier, x, attacked, y, mask, case.name),
+        "to target": share(now.argmax(1) == goals) if case.targeted else None,
+        **judged(now, expected, y),
+        "defended": defended(classifier, x, attacked, y, expected, mask, case.name),
     }
     if mask is not None:
         found["on patch"] = {
@@ -118,29 +119,44 @@ def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case) -> dict[st
 
 @torch.no_grad()
 def defended(
-    classifier: Classifier, x: Tensor, attacked: Tensor, y: Tensor, mask: Tensor | None, name: str
+    classifier: Classifier,
+    x: Tensor,
+    attacked: Tensor,
+    y: Tensor,
+    expected: Tensor,
+    mask: Tensor | None,
+    name: str,
 ) -> dict[str, dict[str, float]]:
-    """By defense: top-1 in per cent; where a patch is, the IoU of SLGS's final mask with ``mask``.
+    """By defense: top-1 in per cent and mean nDCG; where a patch is, the IoU of SLGS's final mask with it.
 
     Where nothing is attacked, the mean SSIM to the photos instead.
+
+    Args:
+        classifier: whose labels are counted.
+        x: clean photos (N, 3, H, W).
+        attacked: the same photos under attack; ``x`` itself where nothing is attacked.
+        y: labels (N,).
+        expected: probabilities (N, labels) on the clean photos.
+        mask: (1, 1, H, W), where the patch lies.
+        name: of the case, for the progress bar.
     """
     each = defenses()
-    right: dict[str, list[Tensor]] = {title: [] for title in each}
+    said: dict[str, list[Tensor]] = {title: [] for title in each}
     overlap: dict[str, list[Tensor]] = {title: [] for title in each}
     likeness: dict[str, list[float]] = {title: [] for title in each}
-    for before, photos, labels in parts(x, attacked, y, name=f"defended, {name}"):
+    for before, photos in parts(x, attacked, name=f"defended, {name}"):
         with remembering(Memo(MEMO)):
             for title, defense in each.items():
                 steps = defense.steps(photos, classifier)
                 result = by_name(steps, "result").map
-                right[title].append(classifier(result).argmax(1) == labels)
+                said[title].append(classifier(result).softmax(1))
                 if attacked is x:
                     likeness[title] += [ssim(*pair) for pair in zip(before, result, strict=True)]
                 elif mask is not None and isinstance(defense, SLGS):
                     overlap[title].append(iou(by_name(steps, "after dilation").map, mask))
     rows: dict[str, dict[str, float]] = {}
     for title in each:
-        rows[title] = {"top-1": share(torch.cat(right[title]))}
+        rows[title] = judged(torch.cat(said[title]), expected, y)
         if likeness[title]:
             rows[title]["ssim"] = round(sum(likeness[title]) / len(x), 3)
         if overlap[title]:
@@ -162,13 +178,14 @@ def on_patch(classifier: Classifier, x: Tensor, mask: Tensor, method: str) -> fl
 
 
 def tables(figures: dict[str, dict[str, Any]]) -> str:
-    """The figures of one classifier, by case, as three tables."""
+    """The figures of one classifier, by case, as two tables."""
     fooled = [
         {
             "attack": name,
             "photos": found["photos"],
             "to target": found["to target"] if found["to target"] is not None else "",
             "top-1": found["top-1"],
+            "nDCG": found["nDCG"],
             **{f"on patch: {method}": _from_to(found, method) for method in SALIENCIES},
             **{f"IoU: {method}": _iou(found, method) for method in SALIENCIES},
         }
@@ -178,11 +195,15 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
         {
             "defense": title,
             "ssim": row["ssim"],
-            **{name: found["defended"][title]["top-1"] for name, found in figures.items()},
+            **{name: _behind(found["defended"][title]) for name, found in figures.items()},
         }
         for title, row in figures[CLEAN]["defended"].items()
     ]
-    return f"{markdown(fooled)}\n\nTop-1 (%) behind each defense:\n\n{markdown(after)}"
+    return f"{markdown(fooled)}\n\nTop-1 (%) and nDCG behind each defense:\n\n{markdown(after)}"
+
+
+def _behind(row: dict[str, float]) -> str:
+    return "{} ({})".format(row["top-1"], row["nDCG"])
 
 
 def _from_to(found: dict[str, Any], method: str) -> str:
