@@ -1,4 +1,7 @@
-"""The terminal door: python cli.py classify | attack | defend, over the same registries as the browser's."""
+"""The terminal door: python cli.py classify | attack | defend | compare | sweep.
+
+It offers the registries that the browser's door does.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -168,9 +168,15 @@ class Attack(Parametrised, ABC):
         """
         x, y = _checked(x, y)
         trail = Trail(progress, frames)
+        attack = self.fitted(model)
         with torch.enable_grad():
-            attacked = self.perturb(x, y, model, trail)
-        return trail.trace(attacked.detach(), self.mask(x))
+            attacked = attack.perturb(x, y, model, trail)
+        return trail.trace(attacked.detach(), attack.mask(x))
+
+    def fitted(self, model: nn.Module) -> Self:
+        """The attack with every choice made that it leaves to the model; itself where there is none."""
+        del model
+        return self
 
     @abstractmethod
     def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:

@@ -6,21 +6,27 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from attacks.base import probability_of, uniforms
 from attacks.lavan import likeliest_other, margin, step_up
 from attacks.placement import Box, box_for, pasted
+from attacks.stickers import Stickers, scattered, stuck
+from attacks.universal_patch import resized
 from classifiers.base import Classifier
-from ops.placing import placed
 from story import Parametrised, param
+
+OBJECTIVES = ("margin", "probability")
+STEPPINGS = ("sign", "gradient")
+SCHEDULES = ("even", "paper")
 
 
 @dataclass(frozen=True)
 class Recipe(Parametrised):
     """Everything but the target that shapes the patch; written into its card.
 
-    ``anywhere`` and ``turn`` train for the expectation over places and angles.
+    ``anywhere``, ``rotation``, ``scale`` and ``light`` train for the expectation over what they change.
 
     Source: Karmon et al. 2018 (one patch for all photos); Brown et al. 2017, "Adversarial Patch".
     """
@@ -38,8 +44,18 @@ class Recipe(Parametrised):
     anywhere: bool = param(
         False, help="on each photo the patch lies at another place; else always where x and y say"
     )
-    turn: float = param(
-        0.0, low=0, high=180, step=5, unit="°", help="the most by which the patch is turned, either way"
+    rotation: float = param(
+        0.0, low=0, high=180, step=2.5, unit="°", help="the most by which the patch is turned, either way"
+    )
+    scale: float = param(
+        1.0, low=1, high=2, step=0.05, unit="×", help="the most by which its side is multiplied or divided"
+    )
+    light: float = param(
+        0.0,
+        low=0,
+        high=0.5,
+        step=0.05,
+        help="the most by which its contrast changes, as a share; its brightness changes by half of it",
     )
     x: float = param(
         1.0, low=0, high=1, step=0.01, unit="of the width", help="centre from the left", advanced=True
@@ -59,13 +75,33 @@ class Recipe(Parametrised):
     smallest_crop: float = param(
         0.5, low=0.05, high=1, step=0.05, unit="of the photo", help="smallest part shown", advanced=True
     )
+    objective: str = param(
+        "margin",
+        choices=OBJECTIVES,
+        help="what goes up: the target's margin over the next label (LaVAN), or the logarithm of its "
+        "probability (Adversarial Patch)",
+        advanced=True,
+    )
+    stepping: str = param(
+        "sign",
+        choices=STEPPINGS,
+        help="a step along the gradient's sign, or along the gradient as both papers take it",
+        advanced=True,
+    )
+    schedule: str = param(
+        "even",
+        choices=SCHEDULES,
+        help="the rate falls evenly to nothing, or as in the papers to a tenth after 8 tenths of the steps "
+        "and to a hundredth after 9",
+        advanced=True,
+    )
     learning_rate: float = param(
         0.2,
         low=0.001,
         high=1,
         step=0.001,
         unit="of full range",
-        help="change of a pixel in the first step; it falls evenly to nothing in the last",
+        help="of the first step: the change of a pixel, or the factor of the gradient",
         advanced=True,
     )
     momentum: float = param(
@@ -80,8 +116,30 @@ class Recipe(Parametrised):
         return box_for(side, side, self.share, self.x, self.y, self.margin)
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step: falls evenly to nothing."""
-        return self.learning_rate * (1 - step / self.steps)
+        """Learning rate of a step, by the schedule."""
+        share = step / self.steps
+        if self.schedule == "even":
+            return self.learning_rate * (1 - share)
+        return self.learning_rate * (1.0 if share < 0.8 else 0.1 if share < 0.9 else 0.01)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the patch lies otherwise on each photo."""
+        return self.anywhere or self.rotation > 0 or self.scale > 1 or self.light > 0
+
+    def stickers(self, box: Box, count: int, size: int, generator: torch.Generator) -> Stickers:
+        """How the patch lies on ``count`` photos of ``size`` px in one step."""
+        lying = {name: getattr(self, name) for name in ("anywhere", "rotation", "scale", "light")}
+        return scattered(box, count, size, generator, **lying)
+
+
+RECIPES = {
+    "lavan": Recipe(),
+    "adversarial-patch": Recipe(
+        share=0.05, anywhere=True, rotation=22.5, scale=1.25, light=0.2, steps=400, objective="probability"
+    ),
+}
+"""Kind of patch -> how it is trained unless one says otherwise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +148,7 @@ class Lesson:
 
     Attributes:
         step: number of finished steps, from 1.
-        loss: minus the mean margin of the target over the likeliest other label, in logits.
+        loss: minus the mean of the objective.
         fooled: share of the batch that says the target.
         probability: mean probability of the target.
     """
@@ -104,18 +162,27 @@ class Lesson:
 class Training:
     """The patch (1, 3, side, side), its velocity and the number of finished steps: what a checkpoint holds.
 
+    Args:
+        recipe: how it is trained.
+        target: label that the patch is to make the classifier say.
+        model: the classifier, which stays as it is.
+        start: (3, S, S) in [0, 1], what the patch begins as; noise if not given.
+
     Raises:
         ValueError: the classifier has no such target.
     """
 
-    def __init__(self, recipe: Recipe, target: str, model: Classifier) -> None:
+    def __init__(self, recipe: Recipe, target: str, model: Classifier, start: Tensor | None = None) -> None:
         self.recipe = recipe
         self.model = model
         self.target = model.index(target)
         self.box = recipe.box(model.working_size)
         self.step = 0
-        shape = (1, 3, self.box.side, self.box.side)
-        self.patch = uniforms(shape, recipe.seed, model.mean).contiguous()
+        if start is None:
+            self.start = uniforms((1, 3, self.box.side, self.box.side), recipe.seed, model.mean).contiguous()
+        else:
+            self.start = resized(start, self.box.side)[None].to(model.mean)
+        self.patch = self.start
         self.velocity = torch.zeros_like(self.patch)
 
     def state(self) -> dict[str, Any]:
@@ -124,6 +191,7 @@ class Training:
             "recipe": asdict(self.recipe),
             "target": self.target,
             "classifier": self.model.identity,
+            "start": self.start,
             "step": self.step,
             "patch": self.patch,
             "velocity": self.velocity,
@@ -133,25 +201,31 @@ class Training:
         """Goes on where ``state`` was written.
 
         Raises:
-            ValueError: the checkpoint belongs to another recipe, target or classifier.
+            ValueError: the checkpoint belongs to another recipe, target, classifier or start.
         """
         mine = self.state()
-        if any(state.get(key) != mine[key] for key in ("recipe", "target", "classifier")):
+        others = any(state.get(key) != mine[key] for key in ("recipe", "target", "classifier"))
+        if others or not torch.equal(state["start"], self.start):
             raise ValueError(
                 "the checkpoint belongs to another recipe or classifier; give another --checkpoint"
             )
         self.step, self.patch, self.velocity = state["step"], state["patch"], state["velocity"]
 
     def learn(self, photos: Tensor) -> Lesson:
-        """One step on photos (B, 3, S, S) in [0, 1], up the target's mean margin over the next label."""
+        """One step on photos (B, 3, S, S) in [0, 1], up the mean of the recipe's objective."""
+        recipe = self.recipe
         with torch.enable_grad():
             patch = self.patch.detach().requires_grad_()
             logits = self.model(self._on(photos, patch))
             target = torch.full((len(photos),), self.target, device=photos.device)
-            gain = margin(logits, target, likeliest_other(logits.detach(), target)).mean()
+            if recipe.objective == "margin":
+                gain = margin(logits, target, likeliest_other(logits.detach(), target)).mean()
+            else:
+                gain = -F.cross_entropy(logits, target)
             gradient = torch.autograd.grad(gain, patch)[0]
-        rate = self.recipe.rate(self.step)
-        self.patch, self.velocity = step_up(self.patch, gradient, self.velocity, rate, self.recipe.momentum)
+        climb = step_up if recipe.stepping == "sign" else plain_step_up
+        rate = recipe.rate(self.step)
+        self.patch, self.velocity = climb(self.patch, gradient, self.velocity, rate, recipe.momentum)
         self.step += 1
         return Lesson(
             self.step,
@@ -162,15 +236,17 @@ class Training:
 
     def _on(self, photos: Tensor, patch: Tensor) -> Tensor:
         """``photos`` with ``patch`` where the recipe has it in this step."""
-        recipe, side = self.recipe, self.box.side
-        if not (recipe.anywhere or recipe.turn):
+        if not self.recipe.moves:
             return pasted(photos, self.box, patch)
         # A stream of its own for each step, so that a resumed training draws what an unbroken one draws.
-        generator = torch.Generator().manual_seed(2**40 + 1_000_000 * recipe.seed + self.step)
-        down, across, turned = torch.rand(3, len(photos), generator=generator).to(photos)
-        room = photos.new_tensor([photos.shape[-2] - side, photos.shape[-1] - side])
-        corners = photos.new_tensor([self.box.top, self.box.left]).expand(len(photos), 2)
-        if recipe.anywhere:
-            corners = torch.stack([down, across], 1) * room
-        sides = photos.new_full((len(photos),), side)
-        return placed(photos, patch, corners + side / 2, sides, (2 * turned - 1) * recipe.turn)[0]
+        generator = torch.Generator().manual_seed(2**40 + 1_000_000 * self.recipe.seed + self.step)
+        drawn = self.recipe.stickers(self.box, len(photos), photos.shape[-1], generator)
+        return stuck(photos, patch, drawn)[0]
+
+
+def plain_step_up(
+    patch: Tensor, gradient: Tensor, velocity: Tensor, learning_rate: float, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """As ``step_up``, but along the gradient as it is: stochastic gradient ascent, as both papers do it."""
+    velocity = momentum * velocity + gradient
+    return (patch + learning_rate * velocity).clamp(0, 1), velocity

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import safetensors.torch
 import torch.nn.functional as F
@@ -18,9 +18,9 @@ from attacks.base import Trail
 from attacks.placement import PatchAttack, pasted
 from ops.placing import placed
 from story import param
+from story.param import AUTO
 
 FOLDER = Path(__file__).parents[1] / "assets" / "patches"
-FIRST = "golf-ball"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,6 @@ _read_patch_once = lru_cache(maxsize=8)(read_patch)
 
 PATCHES = read_cards(FOLDER)
 """The patches that ship; the attack is registered when there is at least one."""
-DEFAULT = FIRST if FIRST in PATCHES or not PATCHES else next(iter(PATCHES))
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,10 @@ class UniversalPatch(PatchAttack):
     targeted = "none"
 
     patch: str = param(
-        DEFAULT,
-        choices=tuple(PATCHES) or (DEFAULT,),
-        help="which ready-made patch, named after the label that it makes the classifier say",
+        AUTO,
+        choices=(AUTO, *PATCHES),
+        help="which ready-made patch, named after the label that it makes a classifier say; auto: the one "
+        "that fools this classifier most",
     )
     scale: float = param(
         1.0,
@@ -115,11 +115,25 @@ class UniversalPatch(PatchAttack):
         unit="× trained side",
         help="side of the patch against the side in training",
     )
-
     rotation: float = param(
         0.0, low=-180, high=180, step=1, unit="°", help="how far the patch is turned, counter-clockwise"
     )
     OWN: ClassVar[Mapping[str, Patch]] = {}
+
+    def fitted(self, model: nn.Module) -> Self:
+        """For ``auto``, the patch that fools ``model`` most of those learned on it; else of all."""
+        if self.patch != AUTO:
+            return self
+        return replace(self, patch=_most_fooling(getattr(model, "identity", "")))
+
+    @property
+    def card(self) -> PatchCard | None:
+        """The patch's card, None for one's own; for ``auto``, that of the one that fools its classifier most.
+
+        Raises:
+            ValueError: no such patch is shipped.
+        """
+        return None if self.patch in self.OWN else card_of(self.patch)
 
     @property
     def chosen(self) -> Patch:
@@ -133,13 +147,12 @@ class UniversalPatch(PatchAttack):
     @property
     def target_label(self) -> str | None:
         """The label that the patch makes its classifier say; None where nobody knows."""
-        return self.OWN[self.patch].target if self.patch in self.OWN else card_of(self.patch).target
+        return (self.card or self.chosen).target
 
     @property
     def covers(self) -> float:
         """The patch's own share, scaled."""
-        share = self.OWN[self.patch].share if self.patch in self.OWN else card_of(self.patch).share
-        return share * self.scale**2
+        return (self.card or self.chosen).share * self.scale**2
 
     def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:
         """One pasting."""
@@ -164,11 +177,12 @@ class UniversalPatch(PatchAttack):
 
 
 def card_of(name: str) -> PatchCard:
-    """The card of a patch that ships.
+    """The card of a patch that ships; for ``auto``, that of the one that fools its classifier most.
 
     Raises:
         ValueError: there is none of that name.
     """
+    name = _most_fooling("") if name == AUTO else name
     if name not in PATCHES:
         raise ValueError(f"there is no patch {name}: python -m training.train_patch makes one")
     return PATCHES[name]
@@ -181,23 +195,31 @@ def shipped(name: str) -> Patch:
         ValueError: there is none of that name, or its file is not what its card says.
     """
     card = card_of(name)
-    pixels = _read_patch_once(FOLDER / f"{name}.safetensors", card.sha256)
+    pixels = _read_patch_once(FOLDER / f"{card.name}.safetensors", card.sha256)
     return Patch(pixels, card.share, card.target)
 
 
 def with_patches(own: Mapping[str, Patch]) -> type[UniversalPatch]:
     """The attack with patches of one's own, by name, beside those that ship."""
+    ready = (AUTO, *PATCHES) if PATCHES else ()
 
     @dataclass(frozen=True)
     class WithOwn(UniversalPatch):
         OWN: ClassVar[Mapping[str, Patch]] = own
         patch: str = param(
-            DEFAULT if PATCHES else next(iter(own)),
-            choices=(*PATCHES, *own),
-            help="which patch, yours or a ready-made one",
+            (*ready, *own)[0],
+            choices=(*ready, *own),
+            help="which patch, yours or a ready-made one; auto: the ready-made one that fools this "
+            "classifier most",
         )
 
     return WithOwn
+
+
+def _most_fooling(classifier: str) -> str:
+    """Name of the patch that fools most photos, of those learned on ``classifier`` if there are any."""
+    own = [card for card in PATCHES.values() if card.classifier == classifier] or list(PATCHES.values())
+    return max(own, key=lambda card: card.everything["val"]["fooled"]).name if own else AUTO
 
 
 def resized(patch: Tensor, side: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks with labels, normalisation and identity: the built-in one, torchvision's, a visitor's own."""
+"""Networks with labels, normalisation and identity: the built-in ones, torchvision's, a visitor's own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 from classifiers.architectures import find_architecture
 from classifiers.base import Classifier, ClassifierError, Prediction, Progress
-from classifiers.builtin import BUILTIN, load_builtin, read_card
+from classifiers.builtin import BUILTIN, builtin_names, builtin_title, load_builtin, read_card
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
 from classifiers.zoo import load_zoo, zoo_names
@@ -20,6 +20,7 @@ __all__ = [
     "Progress",
     "architectures",
     "available_devices",
+    "builtin_names",
     "load",
     "megabytes_to_download",
     "names",
@@ -31,14 +32,14 @@ __all__ = [
 
 
 def names() -> tuple[str, ...]:
-    """All that ``load`` knows: the built-in classifier, then torchvision's."""
-    return BUILTIN, *zoo_names()
+    """All that ``load`` knows: the built-in classifiers, then torchvision's."""
+    return *builtin_names(), *zoo_names()
 
 
 def title(name: str) -> str:
     """A classifier's name as papers write it, ``ResNet-50`` for ``resnet50``; others stay as they are."""
     entry = find_architecture(name)
-    return entry.title if entry else "Built-in" if name == BUILTIN else name
+    return entry.title if entry else builtin_title(name) if name in builtin_names() else name
 
 
 def megabytes_to_download(name: str) -> float:
@@ -61,8 +62,8 @@ def load(
         ClassifierError: unknown name or device, no network, a damaged file.
     """
     target = pick_device(device)
-    if name == BUILTIN:
-        return load_builtin(device=target)
+    if name in builtin_names():
+        return load_builtin(name, device=target)
     entry = find_architecture(name)
     if entry is None:
         raise ClassifierError(f"The classifier is one of {', '.join(names())}, not {name!r}")

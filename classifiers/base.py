@@ -80,12 +80,20 @@ class Classifier(nn.Module):
         Raises:
             ValueError: a side is under ``smallest_size``.
         """
+        return self.network(self.normalised(x))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """What ``network`` gets of photos ``x`` (B, 3, H, W) in [0, 1], of the same shape.
+
+        Raises:
+            ValueError: a side is under ``smallest_size``.
+        """
         if min(x.shape[-2:]) < self.smallest_size:
             raise ValueError(
                 f"{self.name} needs photos of at least {self.smallest_size} px a side; "
                 f"{x.shape[-2]} x {x.shape[-1]} is too small"
             )
-        return self.network((x - self.mean) / self.std)
+        return (x - self.mean) / self.std
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""The classifier that comes with Unfool: nothing is downloaded."""
+"""The classifiers that come with Unfool: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -9,66 +9,91 @@ from typing import Any
 import torch
 
 from classifiers.base import Classifier, ClassifierError
-from classifiers.network import ResidualNet
+from classifiers.network import build
 from classifiers.weights import fit, read_state, sha256
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUILTIN = "builtin"
-_CARD, _WEIGHTS = "classifier.json", "classifier.safetensors"
-_ABSENT, _DAMAGED = "The built-in classifier is not installed", "The built-in classifier is damaged"
+_STEM = "classifier"
+_ABSENT, _DAMAGED = "{} is not installed", "{} is damaged"
 
 
-def read_card(assets: Path = ASSETS) -> dict[str, Any]:
-    """What is known of the built-in classifier: labels, recipe, accuracy, provenance, checksum.
+def builtin_names(assets: Path = ASSETS) -> tuple[str, ...]:
+    """``builtin``, then the others by name: ``classifier-NAME.json`` is the card of ``builtin-NAME``."""
+    others = sorted(card.stem for card in assets.glob(f"{_STEM}-*.json"))
+    return BUILTIN, *(other.replace(_STEM, BUILTIN, 1) for other in others)
+
+
+def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:
+    """What is known of a built-in classifier: labels, recipe, accuracy, provenance, checksum.
 
     Raises:
         ClassifierError: the file is missing or broken.
     """
+    file = assets / f"{_stem(name)}.json"
     try:
-        card = json.loads((assets / _CARD).read_text(encoding="utf-8"))
+        card = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
-        raise ClassifierError(f"{_ABSENT}: {_CARD} is missing in {assets}") from None
+        raise ClassifierError(f"{_called(name, _ABSENT)}: {file.name} is missing in {assets}") from None
     except ValueError:
         card = None
     if not isinstance(card, dict):
-        raise ClassifierError(f"{_DAMAGED}: {_CARD} is no JSON object")
+        raise ClassifierError(f"{_called(name, _DAMAGED)}: {file.name} is no JSON object")
     return card
 
 
-def load_builtin(*, device: torch.device, assets: Path = ASSETS) -> Classifier:
-    """The built-in classifier, its weights checked against the card's checksum.
+def builtin_title(name: str) -> str:
+    """``Built-in`` for ``builtin``, ``Built-in VGG`` for ``builtin-vgg``."""
+    return " ".join(["Built-in", name.removeprefix(BUILTIN).lstrip("-").upper()]).strip()
+
+
+def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = ASSETS) -> Classifier:
+    """A built-in classifier, its weights checked against the card's checksum.
 
     Raises:
         ClassifierError: a file is missing, broken, or does not belong to the other.
     """
-    card = read_card(assets)
-    path = assets / _WEIGHTS
+    card = read_card(name, assets)
+    path = assets / f"{_stem(name)}.safetensors"
+    damaged = _called(name, _DAMAGED)
     try:
         digest = sha256(path)
     except OSError:
-        raise ClassifierError(f"{_ABSENT}: {_WEIGHTS} is missing in {assets}") from None
+        raise ClassifierError(f"{_called(name, _ABSENT)}: {path.name} is missing in {assets}") from None
     if digest != card.get("sha256"):
-        raise ClassifierError(f"{_DAMAGED}: {_WEIGHTS} has not the checksum that {_CARD} names")
+        raise ClassifierError(f"{damaged}: {path.name} has not the checksum that {_stem(name)}.json names")
     try:
+        options = card.get("options", {})
         with torch.device("meta"):
-            network = ResidualNet(len(card["labels"]), card["widths"], card["depths"])
-        fit(network, read_state(path, _WEIGHTS), _WEIGHTS, labels=len(card["labels"]))
+            network = build(
+                card["architecture"], len(card["labels"]), card["widths"], card["depths"], options
+            )
+        fit(network, read_state(path, path.name), path.name, labels=len(card["labels"]))
         classifier = Classifier(
-            BUILTIN,
+            name,
             network,
             card["labels"],
-            identity=f"{BUILTIN}:{digest}",
+            identity=f"{name}:{digest}",
             mean=card["mean"],
             std=card["std"],
             working_size=card["working_size"],
             stage=network.features,
-            head=network.head,
+            head=network.linear_head,
             saliency=card["saliency"],
+            smallest_size=network.smallest_size,
         )
     except ClassifierError:
         raise
     except KeyError as error:
-        raise ClassifierError(f"{_DAMAGED}: {_CARD} lacks {error}") from None
+        raise ClassifierError(f"{damaged}: {_stem(name)}.json lacks {error}") from None
     except (TypeError, ValueError, IndexError, RuntimeError):
-        raise ClassifierError(f"{_DAMAGED}: a value in {_CARD} is of the wrong kind") from None
+        raise ClassifierError(f"{damaged}: a value in {_stem(name)}.json is of the wrong kind") from None
     return classifier.to(device)
+
+
+def _stem(name: str) -> str:
+    return name.replace(BUILTIN, _STEM, 1)
+
+
+def _called(name: str, sentence: str) -> str:
+    return sentence.format("The built-in classifier" if name == BUILTIN else builtin_title(name))

@@ -3,6 +3,7 @@
 from defenses.base import Decision, Defended, Defense
 from defenses.digital_watermarking import DigitalWatermarking
 from defenses.filters import FILTERS
+from defenses.heat_and_blur import HeatAndBlur
 from defenses.lgs import LGS
 from defenses.pixel_deflection import PixelDeflection
 from defenses.slgs import SLGS
@@ -15,6 +16,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "slgs": SLGS,
     "wlgs": WLGS,
     "pixel-deflection": PixelDeflection,
+    "heat-and-blur": HeatAndBlur,
     "smoothing-vote": SmoothingVote,
     **FILTERS,
     "digital-watermarking": DigitalWatermarking,
@@ -29,6 +31,7 @@ __all__ = [
     "Decision",
     "Defended",
     "Defense",
+    "HeatAndBlur",
     "Oblivious",
     "PixelDeflection",
     "SmoothingVote",

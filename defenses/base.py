@@ -31,13 +31,14 @@ class Defense(Parametrised, ABC):
     """A frozen dataclass whose fields are its parameters and whose ``steps`` are its story.
 
     ``gradient`` says what autograd sees of it: "exact", or where it is straight-through. ``paper`` holds what
-    the source uses where the default is ours. ``against`` says which attacks it was made for: small changes
-    all over the photo, or patches, which change a small place without limit.
+    the source uses where the default is ours; None where the source's values are not known. ``against`` says
+    which attacks it was made for: small changes all over the photo, or patches, which change a small place
+    without limit.
     """
 
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
-    paper: ClassVar[Mapping[str, Value]] = {}
+    paper: ClassVar[Mapping[str, Value] | None] = {}
 
     def is_random(self, model: Classifier) -> bool:  # noqa: ARG002
         """Whether another ``seed`` may give another result in front of ``model``."""
@@ -67,6 +68,26 @@ class Defense(Parametrised, ABC):
     def __call__(self, x: Tensor, model: Classifier) -> Tensor:
         """The defended photos, (B, 3, H, W) in [0, 1]: the very map that the step ``result`` shows."""
         return by_name(self.steps(x, model), "result").map
+
+
+def photo_step(x: Tensor) -> Step:
+    """The first step of a story: the photos ``x`` (B, 3, H, W) in [0, 1] that the defense gets."""
+    return Step(
+        "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
+    )
+
+
+def difference_step(result: Tensor, x: Tensor, caption: str, of: str = "T(x)") -> Step:
+    """The last step of a story: the largest change of ``x`` in any channel, (B, 1, H, W).
+
+    Args:
+        result: the defended photos, (B, 3, H, W).
+        x: the photos that the defense got.
+        caption: what to look for.
+        of: the result's name in the formulas.
+    """
+    change = (result - x).abs().amax(1, keepdim=True)
+    return Step("difference", change, "heat", caption, rf"\max_c \left| {of} - x \right|", own_scale=True)
 
 
 class Defended(nn.Module):

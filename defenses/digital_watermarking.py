@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Defense
+from defenses.base import Defense, difference_step, photo_step
 from defenses.looking import (
     looks_at_random,
     loss_field,
@@ -83,9 +83,7 @@ class DigitalWatermarking(Defense):
         dilated = dilate(eroded, self.dilations)
         result = inpainted(x, dilated)
         return [
-            Step(
-                "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
-            ),
+            photo_step(x),
             looks,
             Step(
                 "binary mask",
@@ -105,12 +103,5 @@ class DigitalWatermarking(Defense):
                 "Grey is forgotten and will be painted from its border.",
             ),
             Step("result", result, "photo", "What the classifier now sees: the hole is filled smoothly."),
-            Step(
-                "difference",
-                (result - x).abs().amax(1, keepdim=True),
-                "heat",
-                "All that was changed: if the object lies here, it is lost.",
-                r"\max_c \left| T(x) - x \right|",
-                own_scale=True,
-            ),
+            difference_step(result, x, "All that was changed: if the object lies here, it is lost."),
         ]

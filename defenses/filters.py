@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Defense
+from defenses.base import Defense, difference_step, photo_step
 from ops import denoisers
 from ops.blur import gaussian_blur, median
 from ops.coding import fewer_levels, jpeg
@@ -36,18 +36,9 @@ class Filter(Defense):
         """Photo, result, difference."""
         result = clipped(self.filtered(x))
         return [
-            Step(
-                "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
-            ),
+            photo_step(x),
             Step("result", result, "photo", self.NOTE, self.FORMULA),
-            Step(
-                "difference",
-                (result - x).abs().amax(1, keepdim=True),
-                "heat",
-                "All that was changed: is it the attack, or the object's own detail?",
-                r"\max_c \left| T(x) - x \right|",
-                own_scale=True,
-            ),
+            difference_step(result, x, "All that was changed: is it the attack, or the object's own detail?"),
         ]
 
 

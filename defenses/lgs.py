@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.automatic import automatic_lam
-from defenses.base import Defense
+from defenses.base import Defense, difference_step, photo_step
 from ops.gradients import OPERATORS, luma, magnitude
 from ops.scaling import min_max
 from ops.windows import kept_pixels
@@ -99,9 +99,7 @@ class LGS(Defense):
         lam = self.strength(kept)
         result = self.smooth(x, region, lam)
         return [
-            Step(
-                "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
-            ),
+            photo_step(x),
             Step(
                 "local gradient",
                 _largest(g),
@@ -131,13 +129,10 @@ class LGS(Defense):
                 "What the classifier now sees: the patch should be dark, the object still there.",
                 rf"T(x) = x \odot \mathrm{{clip}}(1 - \lambda \, {self.REGION},\, 0,\, 1)",
             ),
-            Step(
-                "difference",
-                _largest((result - x).abs()),
-                "heat",
+            difference_step(
+                result,
+                x,
                 "All that was changed: anything bright outside the patch is lost for the classifier.",
-                r"\max_c \left| T(x) - x \right|",
-                own_scale=True,
             ),
         ]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Defense
+from defenses.base import Defense, difference_step, photo_step
 from explain import COMBINATIONS, robust_cam
 from ops import denoisers
 from ops.deflection import Deflections, deflect, draw, moved, outcome
@@ -163,9 +163,7 @@ class PixelDeflection(Defense):
         size = (x.shape[-2], x.shape[-1])
         whence = arrows(copies, size[1])
         return [
-            Step(
-                "photo", x, "photo", "The photo as the classifier gets it, perhaps with an attack in it.", "x"
-            ),
+            photo_step(x),
             Step(
                 "robust cam",
                 spared,
@@ -206,13 +204,10 @@ class PixelDeflection(Defense):
                 "photo",
                 "What the classifier now sees: the moved pixels should be smoothed away.",
             ),
-            Step(
-                "difference",
-                (result - x).abs().amax(1, keepdim=True),
-                "heat",
+            difference_step(
+                result,
+                x,
                 "All that was changed: moved pixels stand out, and whatever detail the denoiser took.",
-                r"\max_c \left| T(x) - x \right|",
-                own_scale=True,
             ),
         ]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Decision, Defense
+from defenses.base import Decision, Defense, difference_step
 from explain import logits
 from ops.blur import gaussian_blur
 from story import Step, param
@@ -61,7 +61,7 @@ class SmoothingVote(Defense):
         pictures = [x]
         for _ in range(self.rounds):
             pictures.append(gaussian_blur(pictures[-1], self.kernel, self.sigma))
-        decision = self.count(torch.stack([logits(picture, model).argmax(1) for picture in pictures], 1))
+        decision = self._vote(pictures, model)
         # The first that voted for the label; of a rejected photo the last.
         chosen = (decision.votes == decision.labels[:, None]).int().argmax(1)
         chosen = torch.where(decision.labels < 0, self.rounds, chosen)
@@ -86,14 +86,7 @@ class SmoothingVote(Defense):
                 "The sharpest picture with the accepted label; of a rejected photo the one blurred most.",
                 r"\hat{y} = \mathrm{mode}\, \{ f(x_0), f(x_1), \dots \}",
             ),
-            Step(
-                "difference",
-                (result - x).abs().amax(1, keepdim=True),
-                "heat",
-                "Dark all over where the photo itself had the accepted label.",
-                r"\max_c \left| T(x) - x \right|",
-                own_scale=True,
-            ),
+            difference_step(result, x, "Dark all over where the photo itself had the accepted label."),
         ]
 
     def count(self, votes: Tensor) -> Decision:
@@ -111,4 +104,7 @@ class SmoothingVote(Defense):
     def decision(self, steps: list[Step], model: Classifier) -> Decision:
         """The vote on ``steps``."""
         pictures = [step.map for step in steps if step.name == "photo" or step.name.startswith("blurred")]
+        return self._vote(pictures, model)
+
+    def _vote(self, pictures: list[Tensor], model: Classifier) -> Decision:
         return self.count(torch.stack([logits(picture, model).argmax(1) for picture in pictures], 1))

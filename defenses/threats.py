@@ -51,7 +51,7 @@ class Known(Defended):
             return self.model(straight_through(result, x))
 
     def _next_seed(self) -> int:
-        seed = next(known for known in self.defense.parameters() if known.name == "seed")
+        seed = self.defense.parameter("seed")
         assert seed.low is not None and seed.high is not None
         return int(torch.randint(int(seed.low), int(seed.high) + 1, (), generator=self._generator))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses import Defense
-from evaluation.metrics import psnr, ssim
+from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.timing import now
 from explain import Memo, logits, remembering
 from story import by_name
 
@@ -31,8 +31,8 @@ class Cell:
         that label, or of the likeliest where the photo is rejected. true, target: probability of the label on
         the clean photo, and of the attack's (None where there is none). right: whether the label on the clean
         photo comes out. rejected: whether the defense accepts no label. ssim, psnr: likeness of the result to
-        the clean photo; psnr is infinite for the same photo. seconds: the defense alone, without the
-        classifier's verdict.
+        the clean photo; psnr is infinite for the same photo. ndcg: likeness of the ranking on the result to
+        that on the clean photo. seconds: the defense alone, without the classifier's verdict.
     """
 
     defense: str
@@ -46,6 +46,7 @@ class Cell:
     rejected: bool
     ssim: float
     psnr: float
+    ndcg: float
     seconds: float
 
     @property
@@ -73,24 +74,26 @@ def compare(
         target: number of the label that the attack is after.
         through: name of a defense -> the photo that an attacker made who knows it, in place of ``attacked``.
     """
-    true = int(logits(clean, classifier).argmax())
+    expected = logits(clean, classifier).softmax(1)
     pictures: dict[On, Tensor] = {"clean": clean}
     if attacked is not None:
         pictures["attacked"] = attacked
     for on, x in pictures.items():
-        yield _cell("none", on, x, clean, classifier, true, target, rejected=False, seconds=0.0)
+        yield _cell("none", on, x, clean, classifier, expected, target, rejected=False, seconds=0.0)
     for name, defense in defenses.items():
         for on, picture in pictures.items():
             x = (through or {}).get(name, picture) if on == "attacked" else picture
             # A memory of its own: what another defense has asked already would look free.
             with remembering(Memo(_MEMO_BYTES)):
-                began = _now(classifier)
+                began = now(classifier.device)
                 steps = defense.steps(x, classifier)
                 decision = defense.decision(steps, classifier)
-                seconds = _now(classifier) - began
+                seconds = now(classifier.device) - began
             rejected = decision is not None and int(decision.labels[0]) < 0
             result = by_name(steps, "result").map
-            yield _cell(name, on, result, clean, classifier, true, target, rejected=rejected, seconds=seconds)
+            yield _cell(
+                name, on, result, clean, classifier, expected, target, rejected=rejected, seconds=seconds
+            )
 
 
 def _cell(
@@ -99,14 +102,15 @@ def _cell(
     result: Tensor,
     clean: Tensor,
     classifier: Classifier,
-    true: int,
+    expected: Tensor,
     target: int | None,
     *,
     rejected: bool,
     seconds: float,
 ) -> Cell:
-    probabilities = logits(result, classifier)[0].softmax(0)
-    label = int(probabilities.argmax())
+    found = logits(result, classifier).softmax(1)
+    probabilities = found[0]
+    true, label = int(expected.argmax()), int(probabilities.argmax())
     return Cell(
         defense=name,
         on=on,
@@ -119,11 +123,6 @@ def _cell(
         rejected=rejected,
         ssim=ssim(clean, result),
         psnr=psnr(clean, result),
+        ndcg=ndcg(expected, found).item(),
         seconds=seconds,
     )
-
-
-def _now(classifier: Classifier) -> float:
-    if classifier.device.type == "cuda":
-        torch.cuda.synchronize(classifier.device)
-    return time.perf_counter()

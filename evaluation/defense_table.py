@@ -1,20 +1,19 @@
 """Every defense against every kind of attack: ``python -m evaluation.defense_table --photos FOLDER``.
 
 On photos that the classifier gets right: top-1 after each defense of the registry at its defaults, the share
-that it rejects, mean SSIM to the clean photo, and milliseconds per photo. A rejected photo counts as wrong in
-"top-1"; "top-1 of accepted" leaves it out.
+that it rejects, mean SSIM and nDCG to the clean photo, and milliseconds per photo. A rejected photo counts as
+wrong in "top-1"; "top-1 of accepted" leaves it out; SSIM and nDCG are those of its result.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from attacks import Attack
+from attacks.base import Attack
 from attacks.lavan import LaVAN
 from attacks.noise import Noise
 from attacks.pgd import PGD
@@ -23,14 +22,16 @@ from defenses import DEFENSES, Defense
 from evaluation.measuring import (
     attacked_by,
     command,
+    judged,
     markdown,
     parts,
-    predicted,
+    probabilities,
     random_targets,
     right_photos,
     share,
 )
-from evaluation.metrics import ssim
+from evaluation.metrics import ndcg, ssim
+from evaluation.timing import now
 from explain import Memo, remembering
 from story import by_name
 
@@ -46,18 +47,29 @@ CASES: dict[str, Attack] = {
 
 @torch.no_grad()
 def outcome(
-    defense: Defense, classifier: Classifier, x: Tensor, clean: Tensor, y: Tensor, name: str
+    defense: Defense,
+    classifier: Classifier,
+    x: Tensor,
+    clean: Tensor,
+    expected: Tensor,
+    y: Tensor,
+    name: str,
 ) -> dict[str, float]:
-    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``."""
-    right, rejected, likeness, seconds = [], [], [], 0.0
-    for photos, before, labels in parts(x, clean, y, name=name):
+    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``.
+
+    ``expected`` (N, labels) are the probabilities on the clean photos.
+    """
+    right, rejected, likeness, rankings, seconds = [], [], [], [], 0.0
+    for photos, before, likely, labels in parts(x, clean, expected, y, name=name):
         with remembering(Memo(512_000_000)):
-            began = time.perf_counter()
+            began = now(classifier.device)
             steps = defense.steps(photos, classifier)
             result = by_name(steps, "result").map
-            seconds += time.perf_counter() - began
+            seconds += now(classifier.device) - began
             decision = defense.decision(steps, classifier)
-        said = predicted(classifier, result) if decision is None else decision.labels
+        found = probabilities(classifier, result)
+        said = found.argmax(1) if decision is None else decision.labels
+        rankings.append(ndcg(likely, found))
         right.append(said == labels)
         rejected.append(said < 0)
         likeness += [ssim(*pair) for pair in zip(before, result, strict=True)]
@@ -67,6 +79,7 @@ def outcome(
         "top-1 of accepted": share(hits[~refused]) if (~refused).any() else 0.0,
         "rejected": share(refused),
         "ssim": round(sum(likeness) / len(likeness), 3),
+        "nDCG": round(torch.cat(rankings).mean().item(), 3),
         "ms": round(1000 * seconds / len(x), 1),
     }
 
@@ -75,22 +88,24 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     """A row for each case and defense; "none" is the photo as it is."""
     x, y = right_photos(folder, classifier, size, limit, seed)
     targets = random_targets(y, len(classifier.labels), seed)
+    expected = probabilities(classifier, x)
     rows: list[dict[str, Any]] = []
     for case, attack in {"clean": None, **CASES}.items():
         attacked = x
         if attack is not None:
             wanted = targets if attack.aim == "targeted" else y
             attacked = attacked_by(attack, classifier, x, wanted, case)
-        rows.append({"attack": case, "defense": "none", "top-1": share(predicted(classifier, attacked) == y)})
+        seen = judged(probabilities(classifier, attacked), expected, y)
+        rows.append({"attack": case, "defense": "none", **seen})
         for name, cls in DEFENSES.items():
-            told = outcome(cls(), classifier, attacked, x, y, f"{case}, {name}")
+            told = outcome(cls(), classifier, attacked, x, expected, y, f"{case}, {name}")
             rows.append({"attack": case, "defense": name, **told})
     return {"photos": len(x), "rows": rows}
 
 
 def tables(figures: dict[str, Any]) -> str:
     """The figures as one table."""
-    heads = ("attack", "defense", "top-1", "top-1 of accepted", "rejected", "ssim", "ms")
+    heads = ("attack", "defense", "top-1", "top-1 of accepted", "rejected", "ssim", "nDCG", "ms")
     return markdown([{head: row.get(head, "") for head in heads} for row in figures["rows"]])
 
 

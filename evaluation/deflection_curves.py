@@ -1,8 +1,8 @@
 """Which part of Pixel Deflection helps: ``python -m evaluation.deflection_curves --photos FOLDER``.
 
-On photos that the classifier gets right, clean and attacked by iterated FGSM of several strengths: top-1
-after each combination of deflections, map and denoiser, over numbers of deflections and windows; and how sure
-the classifier was of the photos that don't come back.
+On photos that the classifier gets right, clean and attacked by iterated FGSM of several strengths: top-1 and
+mean nDCG after each combination of deflections, map and denoiser, over numbers of deflections and windows;
+and how sure the classifier was of the photos that don't come back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attacks.iterated_fgsm import IteratedFGSM
 from classifiers.base import Classifier
 from defenses.pixel_deflection import PixelDeflection
 from evaluation.deflection import COMBINATIONS, combinations
-from evaluation.measuring import attacked_by, command, markdown, parts, predicted, right_photos, share
+from evaluation.measuring import attacked_by, command, judged, markdown, parts, probabilities, right_photos
 
 DEFLECTIONS = (0, 100, 200, 500, 1000, 1500, 2000)
 WINDOWS = (5, 10, 20, 30)
@@ -28,22 +28,17 @@ USUAL = 10
 
 
 @torch.no_grad()
-def right_after(
-    defense: PixelDeflection, classifier: Classifier, x: Tensor, y: Tensor, name: str
-) -> dict[str, Tensor]:
-    """By combination, whether each photo's label is right, (N,)."""
+def after(defense: PixelDeflection, classifier: Classifier, x: Tensor, name: str) -> dict[str, Tensor]:
+    """By combination, the probabilities on the defended photos, (N, labels)."""
     found: dict[str, list[Tensor]] = {combination: [] for combination in COMBINATIONS}
-    for photos, labels in parts(x, y, name=name):
+    for (photos,) in parts(x, name=name):
         for combination, pictures in combinations(photos, classifier, defense, [defense.seed]).items():
-            found[combination].append(predicted(classifier, pictures) == labels)
-    return {combination: torch.cat(hits) for combination, hits in found.items()}
+            found[combination].append(probabilities(classifier, pictures))
+    return {combination: torch.cat(rows) for combination, rows in found.items()}
 
 
-def failures(classifier: Classifier, clean: Tensor, y: Tensor, restored: Tensor) -> dict[str, Any]:
-    """How sure the classifier was of the photos that came back, and of those that did not."""
-    with torch.no_grad():
-        sure = torch.cat([classifier(part).softmax(1) for part in clean.split(20)])
-    sureness = sure.gather(1, y[:, None])[:, 0]
+def failures(sureness: Tensor, restored: Tensor) -> dict[str, Any]:
+    """How sure (N,) the classifier was of the photos that came back (N,), and of those that did not."""
 
     def median(values: Tensor) -> float | None:
         return round(values.median().item(), 3) if len(values) else None
@@ -62,30 +57,36 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     for eps in STRENGTHS:
         name = f"ε {eps}/255"
         pictures[name] = attacked_by(IteratedFGSM(eps=eps / 255), classifier, x, y, f"iterated FGSM, {name}")
-    fooled = {name: predicted(classifier, photos) != y for name, photos in pictures.items()}
+    before = {name: probabilities(classifier, photos) for name, photos in pictures.items()}
+    expected = before["clean"]
+    sureness = expected.gather(1, y[:, None])[:, 0]
+    fooled = {name: found.argmax(1) != y for name, found in before.items()}
     settings = [(count, USUAL) for count in DEFLECTIONS] + [
         (200, window) for window in WINDOWS if window != USUAL
     ]
-    rows: list[dict[str, Any]] = [
-        {"deflections": "", "window": "", "parts": "no defense"}
-        | {name: share(~missed) for name, missed in fooled.items()}
-    ]
+
+    def row(count: int | str, window: int | str, part: str, found: dict[str, Tensor]) -> dict[str, Any]:
+        line: dict[str, Any] = {"deflections": count, "window": window, "parts": part}
+        for name, seen in found.items():
+            verdict = judged(seen, expected, y)
+            line |= {name: verdict["top-1"], f"{name}, nDCG": verdict["nDCG"]}
+        return line
+
+    rows = [row("", "", "no defense", before)]
     failed: list[dict[str, Any]] = []
     for count, window in settings:
         defense = PixelDeflection(deflections=count, window=window)
-        right = {
-            name: right_after(defense, classifier, photos, y, f"{count} deflections, window {window}, {name}")
+        defended = {
+            name: after(defense, classifier, photos, f"{count} deflections, window {window}, {name}")
             for name, photos in pictures.items()
         }
         for combination in COMBINATIONS:
-            rows.append(
-                {"deflections": count, "window": window, "parts": combination}
-                | {name: share(hits[combination]) for name, hits in right.items()}
-            )
+            found = {name: seen[combination] for name, seen in defended.items()}
+            rows.append(row(count, window, combination, found))
         if count == PixelDeflection().deflections and window == USUAL:
             failed = [
                 {"attack": name}
-                | failures(classifier, x[missed], y[missed], right[name]["PD + R-CAM + WD"][missed])
+                | failures(sureness[missed], (defended[name]["PD + R-CAM + WD"].argmax(1) == y)[missed])
                 for name, missed in fooled.items()
                 if missed.any()
             ]
@@ -93,7 +94,7 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
 
 
 def tables(figures: dict[str, Any]) -> str:
-    """The figures as two tables: top-1 (%), and what becomes of the photos that were fooled."""
+    """The figures as two tables: top-1 (%) with nDCG, and what becomes of the photos that were fooled."""
     return f"Right (%):\n\n{markdown(figures['rows'])}\n\n{markdown(figures['failures'])}"
 
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from skimage.restoration import denoise_wavelet
 
 from classifiers import pick_device
+from evaluation.timing import medians
 from ops.deflection import deflect, draw
 from ops.wavelets import denoise
 
@@ -41,18 +39,6 @@ def loop(
             photo[x, y] = photo[x + a, y + b]
             left -= 1
     return photos
-
-
-def medians(functions: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Milliseconds of each function, taken in turn after a first round that does not count."""
-    times: list[list[float]] = [[] for _ in functions]
-    for number in range(repeats + 1):
-        for function, kept in zip(functions, times, strict=True):
-            begin = time.perf_counter()
-            function()
-            if number:
-                kept.append(1000 * (time.perf_counter() - begin))
-    return [statistics.median(kept) for kept in times]
 
 
 @torch.inference_mode()
@@ -89,6 +75,7 @@ def main() -> None:
             peer,
         ],
         given.repeats,
+        warm_up=1,
     )
     print(f"{given.batch} photos of {given.size} px, {torch.get_num_threads()} threads, milliseconds")
     print(f"a copy of the photos, for comparison: {copied:.1f}")

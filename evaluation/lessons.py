@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 
 from attacks.patch_training import Lesson, Training
-from attacks.placement import pasted
+from attacks.stickers import scattered, straight, stuck
 from photos.random_crop import random_crop
+
+TURN = 20.0
+"""Degrees to either side by which a patch is turned when it is measured."""
 
 
 def lessons(training: Training, count: int, photos: Callable[[list[int]], list[Tensor]]) -> Iterator[Lesson]:
@@ -27,7 +30,7 @@ def lessons(training: Training, count: int, photos: Callable[[list[int]], list[T
         generator = torch.Generator().manual_seed(1_000_000 * recipe.seed + training.step)
         chosen = torch.randint(count, (recipe.batch,), generator=generator).tolist()
         crops = [
-            random_crop(photo, model.working_size, generator, recipe.smallest_crop)
+            random_crop(photo, model.working_size, generator, recipe.smallest_crop)[0]
             for photo in photos(chosen)
         ]
         yield training.learn(torch.stack(crops).to(model.device) / 255)
@@ -38,25 +41,39 @@ def measured(patch: Tensor, training: Training, batches: Iterable[Tensor]) -> di
     """How often ``patch`` (1, 3, side, side) brings its target about, on photos not called so without it.
 
     Args:
-        patch: lies where the recipe's x and y say.
+        patch: to be put where the recipe's x and y say; turned there; and anywhere.
         training: what it was trained by.
         batches: photos (B, 3, S, S) in [0, 1] at the classifier's working size.
 
     Returns:
-        ``photos``, how many were counted; ``fooled``, the share that says the target; ``probability``, its
-        mean. The shares are 0 where none was counted.
+        ``photos``, how many were counted; ``fooled``, the share that says the target where the patch was
+        trained, and ``probability``, its mean there; ``fooled turned``, the share if it is turned there by up
+        to ``TURN`` degrees to either side; ``fooled anywhere``, the share if it lies anywhere. The shares are
+        0 where none was counted.
     """
-    model, target = training.model, training.target
-    clean, attacked = [], []
+    model, target, box = training.model, training.target, training.box
+    generator = torch.Generator().manual_seed(training.recipe.seed)
+    clean: list[Tensor] = []
+    said: dict[str, list[Tensor]] = {"fooled": [], "fooled turned": [], "fooled anywhere": []}
     for photos in batches:
         x = photos.to(model.device)
+        size = x.shape[-1]
         clean.append(model(x).argmax(1).cpu())
-        attacked.append(model(pasted(x, training.box, patch)).softmax(1).cpu())
+        lying = (
+            straight(box, len(x)),
+            scattered(box, len(x), size, generator, rotation=TURN, anywhere=False),
+            scattered(box, len(x), size, generator),
+        )
+        for kept, stickers in zip(said.values(), lying, strict=True):
+            kept.append(model(stuck(x, patch, stickers)[0]).softmax(1).cpu())
     counted = torch.cat(clean) != target
-    chances = torch.cat(attacked)[counted]
-    number = max(len(chances), 1)
+    chances = {name: torch.cat(kept)[counted] for name, kept in said.items()}
+    number = max(int(counted.sum()), 1)
     return {
-        "photos": len(chances),
-        "fooled": round((chances.argmax(1) == target).sum().item() / number, 4),
-        "probability": round(chances[:, target].sum().item() / number, 4),
+        "photos": int(counted.sum()),
+        "probability": round(chances["fooled"][:, target].sum().item() / number, 4),
+        **{
+            name: round((chance.argmax(1) == target).sum().item() / number, 4)
+            for name, chance in chances.items()
+        },
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from attacks.base import Attack
 from classifiers import load
 from classifiers.base import Classifier
+from evaluation.metrics import ndcg
 from photos.folder import list_folder, open_photo
 
 BATCH = 20
@@ -90,9 +92,14 @@ def in_batches(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Ten
 
 
 @torch.no_grad()
+def probabilities(classifier: Classifier, x: Tensor) -> Tensor:
+    """(N, labels) of every label."""
+    return torch.cat([classifier(part).softmax(1) for part in x.split(BATCH)])
+
+
 def predicted(classifier: Classifier, x: Tensor) -> Tensor:
     """(N,) the likeliest labels."""
-    return torch.cat([classifier(part).argmax(1) for part in x.split(BATCH)])
+    return probabilities(classifier, x).argmax(1)
 
 
 def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, name: str) -> Tensor:
@@ -106,6 +113,19 @@ def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, na
 def share(hits: Tensor) -> float:
     """Share of True, as a percentage with one digit."""
     return round(100 * hits.float().mean().item(), 1)
+
+
+def judged(found: Tensor, expected: Tensor, y: Tensor) -> dict[str, float]:
+    """Top-1 (%) and mean nDCG of probabilities (N, labels), by the clean photos' and by the labels (N,)."""
+    return {
+        "top-1": share(found.argmax(1) == y),
+        "nDCG": round(ndcg(expected, found).mean().item(), 3),
+    }
+
+
+def tell(rows: list[dict[str, Any]]) -> None:
+    """Shows rows while others are still measured, on the standard error, where the progress is."""
+    tqdm.write(f"{markdown(rows)}\n", file=sys.stderr)
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""How like two photos are."""
+"""How like two photos are, and how like what a classifier says of them."""
 
 from __future__ import annotations
 
@@ -80,3 +80,41 @@ def _pixels(x: Tensor, other: Tensor) -> tuple[NDArray[np.float64], NDArray[np.f
         raise ValueError(f"photos of one shape are compared, not {tuple(x.shape)} with {tuple(other.shape)}")
     first, second = (photo.detach().cpu().double().numpy() for photo in (x, other))
     return first.reshape(first.shape[-3:]), second.reshape(second.shape[-3:])
+
+
+def ndcg(clean: Tensor, other: Tensor, threshold: float = 0.9) -> Tensor:
+    """How much of the clean photo's ranking of labels is left in another photo's: (B,) float64, in [0, 1].
+
+    Normalised discounted cumulative gain. The likeliest labels of the clean photo that together have at
+    least ``threshold`` of its probability count 2^p - 1 each, all others 0; a label at place i = 1, 2, ... of
+    the other photo's ranking counts with 1 / log2(i + 1); 1 is what the clean ranking itself has. Labels that
+    are equally likely keep the classifier's order.
+
+    Args:
+        clean: probabilities on the clean photos, (B, labels), or (1, labels) for all of ``other``.
+        other: on the photos that are compared with them, (B, labels).
+        threshold: over 0, at most 1.
+
+    Source: the abstract of Heat and Blur (Brama and Grinshpoun 2020) proposes the measure; the gain 2^p - 1
+    and the threshold are read so here.
+
+    Raises:
+        ValueError: shapes that don't fit, or a threshold outside its range.
+    """
+    tables = clean.ndim == other.ndim == 2
+    if not tables or clean.shape[1] != other.shape[1] or len(clean) not in (1, len(other)):
+        raise ValueError(
+            "rankings are compared by probabilities (B, labels) each, not "
+            f"{tuple(clean.shape)} with {tuple(other.shape)}"
+        )
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be over 0 and at most 1; {threshold:g} is not")
+    clean, other = clean.detach().double().expand(len(other), -1), other.detach().double()
+    likeliest, labels = clean.sort(dim=1, descending=True, stable=True)
+    before = likeliest.cumsum(1) - likeliest  # probability of all that are likelier
+    gains = (2**likeliest - 1) * (before < threshold)
+    places = torch.arange(1, clean.shape[1] + 1, device=clean.device)
+    discounts = 1 / (places + 1).double().log2()
+    of_label = torch.zeros_like(gains).scatter(1, labels, gains)
+    ranking = other.argsort(dim=1, descending=True, stable=True)
+    return (of_label.gather(1, ranking) * discounts).sum(1) / (gains * discounts).sum(1)

@@ -30,7 +30,7 @@ def report(story: Story, over: OverDraws | None = None) -> dict[str, Any]:
         "attacked": _seen(story.attacked),
         "defended": _seen(story.defended),
         "attack": _attack(story, over),
-        "defense": _method(story.defense, DEFENSES),
+        "defense": method_facts(story.defense, DEFENSES),
         "steps": [describe(step, index) for index, step in enumerate(story.steps)],
         "device": str(story.clean.x.device),
         "seconds": {name: round(seconds, 4) for name, seconds in story.seconds.items()},
@@ -76,14 +76,19 @@ def ranking(top: Sequence[Prediction]) -> list[dict[str, Any]]:
 def _seen(seen: Seen | None) -> dict[str, Any] | None:
     if seen is None:
         return None
-    told: dict[str, Any] = {"top": ranking(seen.top), "ssim": finite(seen.ssim), "psnr": finite(seen.psnr)}
+    told: dict[str, Any] = {
+        "top": ranking(seen.top),
+        "ssim": finite(seen.ssim),
+        "psnr": finite(seen.psnr),
+        "ndcg": finite(seen.ndcg),
+    }
     if seen.outcome is not None:
         told |= {"outcome": seen.outcome, "votes": list(seen.votes)}
     return told
 
 
 def _attack(story: Story, over: OverDraws | None) -> dict[str, Any] | None:
-    method = _method(story.attack, ATTACKS)
+    method = method_facts(story.attack, ATTACKS)
     if method is None or story.trace is None:
         return None
     return {
@@ -93,7 +98,7 @@ def _attack(story: Story, over: OverDraws | None) -> dict[str, Any] | None:
         "success": story.success,
         "success_8bit": story.success_8bit,
         "iterations": story.trace.iterations,
-        "threat": _method(story.threat, THREATS),
+        "threat": method_facts(story.threat, THREATS),
         "over_draws": None if over is None else _draws(over),
     }
 
@@ -110,7 +115,9 @@ def _draws(over: OverDraws) -> dict[str, Any]:
     }
 
 
-def _method(method: Parametrised | None, registry: Mapping[str, type[Parametrised]]) -> dict[str, Any] | None:
+def method_facts(
+    method: Parametrised | None, registry: Mapping[str, type[Parametrised]]
+) -> dict[str, Any] | None:
     """Name in ``registry`` and parameters; a method that is in none goes by its title."""
     if method is None:
         return None

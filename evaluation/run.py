@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_o
 from classifiers.base import Classifier, Prediction
 from defenses.base import Defense
 from defenses.threats import Oblivious, Threat
-from evaluation.metrics import psnr, ssim
+from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.timing import now
 from explain import Memo, logits, remembering
 from photos import Photo
 from story import Step, by_name
@@ -32,6 +32,8 @@ class Seen:
         logits: (1, labels).
         top: the five likeliest labels.
         ssim, psnr: likeness to the clean photo, None for the clean one; psnr is infinite if nothing differs.
+        ndcg: likeness of the classifier's ranking to that of the clean photo, also of a photo that a defense
+            rejects; None for the clean one.
         votes: labels that a defense counted before it decided; empty where the classifier's word counts.
         rejected: whether the defense accepted no label.
     """
@@ -41,6 +43,7 @@ class Seen:
     top: tuple[Prediction, ...]
     ssim: float | None = None
     psnr: float | None = None
+    ndcg: float | None = None
     votes: tuple[str, ...] = ()
     rejected: bool = False
 
@@ -165,6 +168,7 @@ def run_story(
         clean = _look(x, classifier, watch)
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
         if attack is not None:
+            attack = attack.fitted(classifier)
             y = _label(attack, clean, classifier, target, seed)
             wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
             if trace is None:
@@ -172,15 +176,15 @@ def run_story(
                 through = classifier if known is None else threat.attacked(known, classifier)
                 with watch.times("attack"):
                     trace = attack.run(x, y, through, progress)
-            attacked = _look(trace.attacked.to(x), classifier, watch, clean=x)
+            attacked = _look(trace.attacked.to(x), classifier, watch, clean)
             steps = story_of(x, trace)
         if defense is not None:
-            steps, defended = _defend((attacked or clean).x, classifier, defense, watch, clean=x)
+            steps, defended = _defend((attacked or clean).x, classifier, defense, watch, clean)
         if attack is not None and attacked is not None:
             rounded = eight_bit(attacked.x)
             if defense is not None and defended is not None and threat.knows:
                 success = _fools(attack, defended, y)
-                success_8bit = _fools(attack, _defend(rounded, classifier, defense, watch, clean=x)[1], y)
+                success_8bit = _fools(attack, _defend(rounded, classifier, defense, watch, clean)[1], y)
             else:
                 success = _fools(attack, attacked, y)
                 success_8bit = _fools(attack, _look(rounded, classifier, watch), y)
@@ -213,21 +217,24 @@ def _working(photo: Photo | Tensor, size: int) -> Tensor:
     return photo.detach()
 
 
-def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Tensor | None = None) -> Seen:
-    """What ``classifier`` says about ``x``, and how like ``clean`` it is."""
+def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Seen | None = None) -> Seen:
+    """What ``classifier`` says about ``x``, and how like ``clean`` both are."""
     with watch.times("classifier"):
         scores = logits(x, classifier)
-    likeness = (None, None) if clean is None else (ssim(clean, x), psnr(clean, x))
-    return Seen(x, scores, tuple(classifier.top(scores)[0]), *likeness)
+    seen = Seen(x, scores, tuple(classifier.top(scores)[0]))
+    if clean is None:
+        return seen
+    likeness = ndcg(clean.logits.softmax(1), scores.softmax(1)).item()
+    return replace(seen, ssim=ssim(clean.x, x), psnr=psnr(clean.x, x), ndcg=likeness)
 
 
 def _defend(
-    x: Tensor, classifier: Classifier, defense: Defense, watch: _Watch, clean: Tensor
+    x: Tensor, classifier: Classifier, defense: Defense, watch: _Watch, clean: Seen
 ) -> tuple[list[Step], Seen]:
     """The defense's steps on ``x``, and what comes of them."""
     with watch.times("defense"):
         steps = defense.steps(x, classifier)
-    defended = _look(by_name(steps, "result").map, classifier, watch, clean=clean)
+    defended = _look(by_name(steps, "result").map, classifier, watch, clean)
     with watch.times("defense"):
         decision = defense.decision(steps, classifier)
     if decision is None:
@@ -264,14 +271,6 @@ class _Watch:
 
     @contextmanager
     def times(self, name: str) -> Iterator[None]:
-        self._wait()
-        begin = time.perf_counter()
+        begin = now(self._device)
         yield
-        self._wait()
-        self.seconds[name] += time.perf_counter() - begin
-
-    def _wait(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        elif self._device.type == "mps":
-            torch.mps.synchronize()
+        self.seconds[name] += now(self._device) - begin

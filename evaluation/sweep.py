@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses import Defense
-from evaluation.metrics import ssim
+from evaluation.metrics import ndcg, ssim
 from explain import Memo, remembering
 from story import Parameter, by_name
 from story.param import Value
@@ -29,6 +30,7 @@ class Sweep:
         probabilities: (N, labels) on the result.
         rejected: (N,) whether the defense accepts no label.
         ssim: of the result to the clean photo, for each value.
+        ndcg: of the ranking on the result to that on the clean photo, for each value.
     """
 
     parameter: Parameter
@@ -36,19 +38,35 @@ class Sweep:
     probabilities: Tensor
     rejected: Tensor
     ssim: tuple[float, ...]
+    ndcg: tuple[float, ...]
 
 
-def parameter_of(defense: Defense, name: str) -> Parameter:
-    """The parameter called ``name``.
+def points(name: str, swept: Sweep, true: int, against: int | None) -> list[dict[str, Any]]:
+    """A row for each value of what was swept, for a file.
 
-    Raises:
-        ValueError: there is none.
+    Args:
+        name: of the defense.
+        swept: what came out.
+        true: number of the label on the clean photo.
+        against: number of the label that the attack is for; None where there is none.
     """
-    for parameter in defense.parameters():
-        if parameter.name == name:
-            return parameter
-    names = ", ".join(parameter.name for parameter in defense.parameters())
-    raise ValueError(f"{defense.title} has no parameter {name}, only {names}")
+
+    def share(number: int, label: int | None) -> float | None:
+        return None if label is None else round(float(swept.probabilities[number, label]), 6)
+
+    return [
+        {
+            "defense": name,
+            "parameter": swept.parameter.name,
+            "value": swept.parameter.show(value),
+            "clean_label": share(number, true),
+            "target": share(number, against),
+            "ssim": round(swept.ssim[number], 6),
+            "ndcg": round(swept.ndcg[number], 6),
+            "rejected": bool(swept.rejected[number]),
+        }
+        for number, value in enumerate(swept.values)
+    ]
 
 
 def values_over(parameter: Parameter, most: int = 26) -> tuple[Value, ...]:
@@ -76,8 +94,8 @@ def sweep(
 ) -> Sweep:
     """``defense`` on photo ``x`` (1, 3, H, W) with its parameter ``name`` at every value of its range.
 
-    The results of all values pass the classifier together; what does not hang on the parameter is worked out
-    once.
+    The clean photo and the results of all values pass the classifier together; what does not hang on the
+    parameter is worked out once.
 
     Args:
         x: the photo that is defended, clean or attacked.
@@ -90,7 +108,7 @@ def sweep(
     Raises:
         ValueError: no such parameter.
     """
-    parameter = parameter_of(defense, name)
+    parameter = defense.parameter(name)
     kept: list[Value] = []
     results: list[Tensor] = []
     rejected: list[bool] = []
@@ -106,11 +124,15 @@ def sweep(
             results.append(by_name(steps, "result").map)
             rejected.append(decision is not None and int(decision.labels[0]) < 0)
         pictures = torch.cat(results)
-        probabilities = torch.cat([classifier(part).softmax(1) for part in pictures.split(BATCH)])
+        asked = torch.cat([clean, pictures]).split(BATCH)
+        expected, probabilities = torch.cat([classifier(part).softmax(1) for part in asked]).split(
+            [1, len(pictures)]
+        )
     return Sweep(
         parameter=parameter,
         values=tuple(kept),
         probabilities=probabilities,
         rejected=torch.tensor(rejected),
         ssim=tuple(ssim(clean, picture[None]) for picture in pictures),
+        ndcg=tuple(ndcg(expected, probabilities).tolist()),
     )

@@ -11,12 +11,15 @@ from explain.class_maps import (
 )
 from explain.memo import Memo, forgetting, remembered, remembering
 from explain.prediction import logits
+from explain.relevance import GRAD_CAM, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
+    "GRAD_CAM",
     "LOSSES",
     "SALIENCIES",
+    "STARTS",
     "Memo",
     "chosen",
     "class_maps",
@@ -26,6 +29,8 @@ __all__ = [
     "formula",
     "logits",
     "object_map",
+    "propagates",
+    "relevance",
     "remembered",
     "remembering",
     "robust_cam",

@@ -62,6 +62,28 @@ def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> T
     return maps if differentiable else maps.detach()
 
 
+@remembered
+def evidence(x: Tensor, model: Classifier) -> Tensor:
+    """Evidence for the predicted label by place, (B, 1, h, w): HiResCAM, the logit's gradient ⊙ features.
+
+    Summed over the channels, but the gradient is not averaged over the places as in Grad-CAM: behind a
+    maximum over all places it is non-zero only where the maxima lie. Where a global average pooling and one
+    linear layer follow, it is the class activation map divided by its number of places. Differentiable in
+    ``x`` where ``x`` asks for it.
+
+    Source: Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+    convolutional neural networks".
+    """
+    differentiable = x.requires_grad and torch.is_grad_enabled()
+    with torch.enable_grad():
+        photos = x if differentiable else x.detach().requires_grad_()
+        scores, features = model.with_features(photos)
+        top = scores.amax(1).sum()  # over the photos, whose gradients do not mix
+        slope = torch.autograd.grad(top, features, create_graph=differentiable)[0]
+        found = (slope * features).sum(1, keepdim=True)
+    return found if differentiable else found.detach()
+
+
 def combined(maps: Tensor, combination: str) -> Tensor:
     """One map of the maps of several labels, likeliest first: (B, K, h, w) -> (B, 1, h, w) in [0, 1].
 

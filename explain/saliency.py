@@ -1,4 +1,4 @@
-"""Where a classifier looks: one non-negative map per photo, by four methods."""
+"""Where a classifier looks: one non-negative map per photo, by five methods."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from explain.class_maps import enlarged, top_maps
+from explain.class_maps import enlarged, evidence, top_maps
 from explain.memo import remembered
 from explain.prediction import logits
 
-SALIENCIES = ("gradient", "cam", "smoothgrad", "integrated-gradients")
+SALIENCIES = ("gradient", "cam", "hirescam", "smoothgrad", "integrated-gradients")
+_BY_PLACE = ("cam", "hirescam")
+"""Those that take no loss: maps of the last convolutional stage."""
 LOSSES = ("cross-entropy", "top score")
 FORMULAS = {
     "gradient": r"M = \max_c \left| \nabla_x L(x) \right|",
     "cam": r"M = \mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)",
+    "hirescam": r"M = \mathrm{ReLU}\left( \sum_k \frac{\partial f_{\hat{y}}}{\partial A_k} \odot A_k \right)",
     "smoothgrad": r"M = \max_c \left| \frac{1}{n} \sum_{i=1}^{n} \nabla_x L(x + \sigma z_i) \right|",
     "integrated-gradients": r"M = \max_c \left| x \odot \int_0^1 \nabla_x L(\alpha x)\, d\alpha \right|",
 }
@@ -44,7 +47,7 @@ def chosen(method: str, model: Classifier) -> str:
 
 def formula(method: str, *, top_k: int = 5, loss: str = "cross-entropy") -> str:
     """M by ``method`` in LaTeX, and the L whose gradient it takes (see ``saliency``)."""
-    if method == "cam":
+    if method in _BY_PLACE:
         return FORMULAS[method]
     of = (
         r"\max_y f_y(x)"
@@ -62,7 +65,7 @@ def saliency(
     Methods: ``gradient`` is |∂L/∂x|; ``smoothgrad`` is |mean of ∂L/∂x| over ``SAMPLES`` photos with noise
     added; ``integrated-gradients`` is the absolute attribution of L on the way from black to x; each the
     largest over the channels. ``cam`` is the positive part of the predicted label's class activation map,
-    upsampled.
+    upsampled; ``hirescam`` that of its evidence by place (``class_maps.evidence``).
 
     L, for ``loss="cross-entropy"``, is the cross-entropy summed over the ``top_k`` labels that are predicted
     on x (fewer if the model has fewer); for "top score" it is the logit of the first of them.
@@ -71,7 +74,8 @@ def saliency(
 
     Source: You-Wei and Sheng-De 2022, "Enhanced Local Gradient Smoothing", eq. 6 and below; Simonyan et al.
     2013 (top score); Zhou et al. 2016 (CAM); Selvaraju et al. 2017 (Grad-CAM, where the classifier has no
-    linear head); Smilkov et al. 2017 (SmoothGrad); Sundararajan et al. 2017 (Integrated Gradients).
+    linear head); Draelos and Carin 2020 (HiResCAM); Smilkov et al. 2017 (SmoothGrad); Sundararajan et al.
+    2017 (Integrated Gradients).
 
     Raises:
         ValueError: an unknown method or loss.
@@ -81,6 +85,8 @@ def saliency(
     match chosen(method, model):
         case "cam":
             return _cam(x, model)
+        case "hirescam":
+            return _hirescam(x, model)
         case "smoothgrad":
             return _smoothgrad(x, model, top_k=top_k, loss=loss, seed=seed)
         case "integrated-gradients":
@@ -149,6 +155,12 @@ def _integrated_gradients(x: Tensor, model: Classifier, *, top_k: int, loss: str
 def _cam(x: Tensor, model: Classifier) -> Tensor:
     """The positive part of the predicted label's class activation map."""
     return enlarged(top_maps(x, model, top_k=1).relu(), x.shape[-2:])
+
+
+@remembered
+def _hirescam(x: Tensor, model: Classifier) -> Tensor:
+    """The positive part of the predicted label's evidence by place."""
+    return enlarged(evidence(x, model).relu(), x.shape[-2:])
 
 
 def _slope(x: Tensor, model: Classifier, labels: Tensor | None, top_k: int, loss: str) -> Tensor:

@@ -36,6 +36,15 @@ def gaussian_blur(x: Tensor, side: int, sigma: float) -> Tensor:
     return x
 
 
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """(B, C, H, W) under a Gaussian of standard deviation ``sigma`` px, of any strength; 0 leaves it alone.
+
+    The kernel ends at 4 ``sigma`` and the border is mirrored: equal to ``scipy.ndimage.gaussian_filter`` with
+    ``mode="mirror"``.
+    """
+    return gaussian_blur(x, 2 * int(4 * sigma + 0.5) + 1, sigma)
+
+
 def median(x: Tensor, side: int) -> Tensor:
     """Each pixel of ``x`` (B, C, H, W) becomes the median of the ``side`` x ``side`` around it.
 

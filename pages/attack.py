@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attack_result, attacking, shell
+from ui import attack_result, attacking, foolability, shell
 from ui.calm import calmly
 
 scene = shell.scene()
@@ -14,3 +14,4 @@ with pictures:
     result = attacking.result(scene, with_button=False)
     if result is not None:
         attack_result.show(scene, result)
+    foolability.show()

@@ -6,6 +6,4 @@ from ui import defending, places, shell
 
 scene = shell.scene()
 st.markdown("What people try first: saving the photo again, blurring it, painting over what stands out.")
-defending.choices(places.CLASSIC)
-result = defending.attacked(scene)
-defending.workshop(scene, result)
+defending.show(scene, places.CLASSIC)

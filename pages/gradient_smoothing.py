@@ -9,6 +9,4 @@ st.markdown(
     "A patch is busier than most of a photo: darken what is busy, and the classifier may see the object "
     "again. What it says about the clean photo is taken for the true label."
 )
-defending.choices(places.GRADIENT_SMOOTHING)
-result = defending.attacked(scene)
-defending.workshop(scene, result)
+defending.show(scene, places.GRADIENT_SMOOTHING)

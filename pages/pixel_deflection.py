@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from ui import defending, deflecting, shell
+from ui import defending, deflecting, places, shell
 
 scene = shell.scene()
 st.markdown(
     "An attack is tuned to every single pixel; the object is not. Move a few pixels where the object is not, "
     "smooth away the traces, and the classifier may see the object again."
 )
-defending.choices(("pixel-deflection",))
-result = defending.attacked(scene)
-defending.workshop(scene, result, deflecting.more)
+defending.show(scene, places.PIXEL_DEFLECTION, deflecting.more)

@@ -9,6 +9,4 @@ st.markdown(
     "Noise goes faster than the object when a photo is blurred. The photo, the blurred and the twice blurred "
     "photo vote; where they disagree the photo is **rejected**, which is better than a wrong label."
 )
-defending.choices(places.SMOOTHING_VOTE)
-result = defending.attacked(scene)
-defending.workshop(scene, result, voting.more)
+defending.show(scene, places.SMOOTHING_VOTE, voting.more)

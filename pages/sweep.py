@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import attacking, defending, shell, state, sweeping
+from ui import defending, shell, sweeping
 
 scene = shell.scene()
 st.markdown(
@@ -10,5 +10,4 @@ st.markdown(
     "the classifier of the clean label and of the attack's, and how much is left of the picture?"
 )
 defending.on_choice()
-result = attacking.result(scene, with_button=True) if state.defends_attacked() else None
-sweeping.show(scene, result)
+sweeping.show(scene, defending.attacked(scene))

@@ -7,10 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def random_crop(photo: Tensor, side: int, generator: torch.Generator, smallest: float) -> Tensor:
+def random_crop(
+    photo: Tensor, side: int, generator: torch.Generator, smallest: float
+) -> tuple[Tensor, tuple[float, float, float, float]]:
     """A random part of ``photo``, of area share ``smallest``..1 and shape 3:4..4:3, as (3, side, side) uint8.
 
-    Half of the crops are mirrored.
+    Half of the crops are mirrored. Beside it the part: left, top, right, bottom, as shares of the sides.
     """
     height, width = photo.shape[-2:]
     share, shape, top, left, mirror = torch.rand(5, generator=generator).tolist()
@@ -21,4 +23,5 @@ def random_crop(photo: Tensor, side: int, generator: torch.Generator, smallest: 
     top, left = int(top * (height - crop_height + 1)), int(left * (width - crop_width + 1))
     crop = photo[None, :, top : top + crop_height, left : left + crop_width]
     crop = F.interpolate(crop, (side, side), mode="bilinear", antialias=True)[0]
-    return crop.flip(-1) if mirror < 0.5 else crop
+    part = (left / width, top / height, (left + crop_width) / width, (top + crop_height) / height)
+    return crop.flip(-1) if mirror < 0.5 else crop, part

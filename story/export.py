@@ -27,7 +27,7 @@ REPORT = "story.json"
 STEPS = "steps.npz"
 ATTACKED = "attacked.npz"
 _PICTURE = re.compile(r"\d\d-[a-z0-9-]+\.png")
-_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image")
+_PACKAGES = ("torch", "torchvision", "numpy", "pillow", "scikit-image", "zennit")
 
 
 def file_name(index: int, step: Step) -> str:

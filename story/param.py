@@ -183,6 +183,18 @@ class Parametrised:
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         return tuple(dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name) for field in fields)
 
+    @classmethod
+    def parameter(cls, name: str) -> Parameter:
+        """The field called ``name``.
+
+        Raises:
+            ValueError: there is none.
+        """
+        known = {parameter.name: parameter for parameter in cls.parameters()}
+        if name not in known:
+            raise ValueError(f"{cls.title} has no parameter {name}, only {', '.join(known)}")
+        return known[name]
+
     def values(self) -> dict[str, Value]:
         """Field name -> value: the report, the link and (frozen) the cache key."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}

@@ -269,8 +269,11 @@ def _summary(story: Story, classifier: Classifier) -> str:
     if story.threat.knows and story.defense is not None:
         lines.append(f"{story.threat.title}: {story.threat.words(story.defense, classifier)}")
     for stage, picture in seen.items():
-        if picture.ssim is not None and picture.psnr is not None:
-            likeness = f"SSIM {picture.ssim:.3f}, PSNR {picture.psnr:.1f} dB against the clean photo"
+        if picture.ssim is not None and picture.psnr is not None and picture.ndcg is not None:
+            likeness = (
+                f"SSIM {picture.ssim:.3f}, PSNR {picture.psnr:.1f} dB, nDCG {picture.ndcg:.3f} "
+                "against the clean photo"
+            )
             lines.append(f"{stage}: {likeness if math.isfinite(picture.psnr) else 'the clean photo itself'}")
     return "\n".join(lines)
 

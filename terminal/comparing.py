@@ -16,9 +16,9 @@ from classifiers import Classifier
 from defenses import DEFENSES, THREATS, Defense, Threat
 from evaluation.compare import Cell, compare
 from evaluation.measuring import markdown
-from evaluation.report import photo_facts
+from evaluation.report import method_facts, photo_facts
 from evaluation.run import Story, run_story
-from evaluation.sweep import Sweep, parameter_of, sweep
+from evaluation.sweep import Sweep, points, sweep
 from story import Parametrised, Step
 from story.export import finite, report_json, versions
 from story.render import render, to_png
@@ -69,7 +69,7 @@ def tell_sweep(chosen: Namespace) -> None:
     if threat.knows:
         raise ValueError("a sweep moves the defense under one attacked photo, so its attacker is oblivious")
     for defense in defenses.values():
-        parameter_of(defense, chosen.over)
+        defense.parameter(chosen.over)
     out = checked_folder(chosen.out, chosen.photo)
     story, classifier = _attacked(chosen, attack, seed)
     x = (story.attacked or story.clean).x
@@ -78,17 +78,15 @@ def tell_sweep(chosen: Namespace) -> None:
         for name, defense in defenses.items():
             found[name] = sweep(x, story.clean.x, classifier, defense, chosen.over)
             bar.show(len(found), len(defenses), name)
-    points = [
-        point for name, swept in found.items() for point in _points(name, swept, story.source, story.target)
-    ]
-    told = {**_facts(story, attack, threat), "over": chosen.over, "points": points, "versions": versions()}
+    rows = [row for name, swept in found.items() for row in points(name, swept, story.source, story.target)]
+    told = {**_facts(story, attack, threat), "over": chosen.over, "points": rows, "versions": versions()}
     out.mkdir(parents=True, exist_ok=True)
     with (out / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(points[0]))
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows(points)
+        writer.writerows(rows)
     (out / "sweep.json").write_text(report_json(told), encoding="utf-8")
-    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(points))
+    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(rows))
 
 
 def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:
@@ -148,20 +146,14 @@ def _through(
 
 def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any]:
     assert story.photo is not None
-    names = [name for name, known in ATTACKS.items() if known is type(attack)]
-    threats = [name for name, known in THREATS.items() if known is type(threat)]
+    method = method_facts(attack, ATTACKS)
     return {
         "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
         "attack": None
-        if attack is None
-        else {
-            "name": names[0],
-            "parameters": attack.values(),
-            "success": story.success,
-            "threat": {"name": threats[0], "parameters": threat.values()},
-        },
+        if method is None
+        else {**method, "success": story.success, "threat": method_facts(threat, THREATS)},
         "target": None if story.target is None else story.labels[story.target],
     }
 
@@ -179,6 +171,7 @@ def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
         "target": finite(cell.target),
         "ssim": finite(cell.ssim),
         "psnr": finite(cell.psnr),
+        "ndcg": finite(cell.ndcg),
         "seconds": round(cell.seconds, 5),
         "file": _file(cell),
     }
@@ -195,27 +188,10 @@ def _row(cell: Cell) -> dict[str, str]:
         "clean label": f"{cell.true:.1%}",
         "SSIM": f"{cell.ssim:.3f}",
         "PSNR": f"{cell.psnr:.1f}" if math.isfinite(cell.psnr) else "∞",
+        "nDCG": f"{cell.ndcg:.3f}",
         "ms": f"{1000 * cell.seconds:.0f}",
     }
 
 
 def _file(cell: Cell) -> str:
     return f"{cell.defense}-{cell.on}.png"
-
-
-def _points(name: str, swept: Sweep, true: int, target: int | None) -> list[dict[str, Any]]:
-    def share(probabilities: Tensor, label: int | None) -> float | None:
-        return None if label is None else round(float(probabilities[label]), 6)
-
-    return [
-        {
-            "defense": name,
-            "parameter": swept.parameter.name,
-            "value": swept.parameter.show(value),
-            "clean_label": share(swept.probabilities[number], true),
-            "target": share(swept.probabilities[number], target),
-            "ssim": round(swept.ssim[number], 6),
-            "rejected": bool(swept.rejected[number]),
-        }
-        for number, value in enumerate(swept.values)
-    ]

@@ -30,7 +30,7 @@ MAY_IMPORT = {
 }
 IN_THE_BROWSER = {"app", "pages", "ui"}
 SHARED_MODEL = {"ops", *METHODS}  # what they get is used by others at the same time
-ARITHMETIC = {"torch", "torchvision", "numpy", "scipy", "skimage", "PIL", "captum", "pywt"}
+ARITHMETIC = {"torch", "torchvision", "numpy", "scipy", "skimage", "PIL", "captum", "pywt", "zennit"}
 EMPTY_NAMES = {"utils", "helpers", "common", "core", "manager", "misc", "data"}
 DECODERS = {"imread", "imdecode", "decode_image", "decode_jpeg", "decode_png", "read_image"}
 READ_WHAT_THEY_WROTE = {Path("ops/coding.py")}  # nobody else's bytes

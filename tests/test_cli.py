@@ -38,6 +38,7 @@ STEPS = {
     "wlgs": "photo, local gradient, kept windows, saliency, saliency weight, "
     "smoothing weight, result, difference",
     "pixel-deflection": "photo, robust cam, deflected, moved, wavelet bands, result, difference",
+    "heat-and-blur": "photo, relevance, heat, hot blur, cold blur, result, difference",
     "smoothing-vote": "photo, blurred once, blurred twice, result, difference",
     **dict.fromkeys(FILTERS, "photo, result, difference"),
     "digital-watermarking": "photo, saliency, binary mask, after erosion, after dilation, hole, "
@@ -149,7 +150,9 @@ def test_attack_writes_its_story(cli, cat, out, name):
     for stage in ("clean", "attacked"):
         assert len(report[stage]["top"]) == 5
         assert all(line.keys() == {"label", "probability"} for line in report[stage]["top"])
-    assert report["clean"]["ssim"] is report["clean"]["psnr"] is None
+    assert report["clean"]["ssim"] is report["clean"]["psnr"] is report["clean"]["ndcg"] is None
+    assert 0 <= report["attacked"]["ndcg"] <= 1
+    assert f"nDCG {report['attacked']['ndcg']:.3f} against the clean photo" in printed.out
     assert 0 < report["attacked"]["ssim"] <= 1
     assert report["attacked"]["psnr"] > 0
     assert report["defended"] is report["defense"] is None
@@ -627,6 +630,8 @@ def test_compare_has_a_cell_for_every_defense_and_picture(cli, cat, out):
     assert report["attack"]["parameters"]["eps"] == 16 / 255
     for cell in cells:
         assert Image.open(out / cell["file"]).size == (64, 64)
+        assert 0 <= cell["ndcg"] <= 1
+    assert cells[0]["ndcg"] == 1
     lines = (out / "compare.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(cells) + 2
     assert all(line.count("|") == lines[0].count("|") for line in lines)
@@ -644,6 +649,7 @@ def test_sweep_has_a_point_for_every_value(cli, cat, out):
     assert [point["defense"] for point in points] == ["slgs"] * 26 + ["lgs"] * 26
     assert [float(point["value"]) for point in points[:26]] == pytest.approx([0.2 * n for n in range(26)])
     assert all(0 <= point["clean_label"] <= 1 and point["ssim"] <= 1 for point in points)
+    assert all(0 <= point["ndcg"] <= 1 for point in points)
     with (out / "sweep.csv").open(encoding="utf-8") as file:
         assert len(file.read().splitlines()) == 53
 

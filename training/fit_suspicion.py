@@ -52,7 +52,7 @@ class Recipe:
 
     def grid(self) -> Tensor:
         """The λ that are tried, from one end of its range to the other."""
-        lam = next(known for known in LGS.parameters() if known.name == "lam")
+        lam = LGS.parameter("lam")
         assert lam.low is not None and lam.high is not None
         return torch.linspace(lam.low, lam.high, self.lams)
 

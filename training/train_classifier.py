@@ -1,7 +1,12 @@
-"""Trains the built-in classifier: ``python -m training.train_classifier --photos PHOTOS``.
+"""Trains a built-in classifier: ``python -m training.train_classifier --photos PHOTOS [--name vgg]``.
 
-``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. Resumes from its checkpoint, logs each epoch,
-picks its device, and at the end writes the weights (half precision) and the card into ``assets/``.
+``PHOTOS/train/<label>/*.jpg`` and ``PHOTOS/val/<label>/*.jpg``. Resumes from its checkpoint, at most ``SAVE``
+seconds back, logs each epoch, picks its device, and at the end writes the weights (half precision) and the
+card into ``assets/``. A name begins with its recipe in ``RECIPES``; every part of a recipe is an option too,
+for trials. ``--teacher builtin`` lets the first built-in classifier teach the other.
+
+On a CPU most of the time goes into fresh memory unless glibc keeps what it has: set
+``MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=16000000000``.
 """
 
 from __future__ import annotations
@@ -25,15 +30,24 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from classifiers.network import ResidualNet  # noqa: E402 - the path above makes the script runnable by its file name
+import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
+from classifiers.network import VGG_DEPTHS, VGG_WIDTHS, build  # noqa: E402
 from photos.random_crop import random_crop  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
+from training.label_maps import kept_label_maps, opinions  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402
 from training.muon import optimizers  # noqa: E402
+from training.recipes import add_recipe_options, recipe_with  # noqa: E402
 
 MEAN, STD = 0.45, 0.25
+SAVE = 240.0
+"""Seconds after which the checkpoint is replaced, or after the step that is then at work."""
 SIDES = (160, 192, 224, 256)
 """Working sizes that are measured, in px; the app offers none under the first."""
+PROVENANCE = (
+    "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
+    "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
+)
 
 
 @dataclass(frozen=True)
@@ -55,9 +69,24 @@ class Recipe:
     mixing: float = 0.6
     mixing_at: tuple[float, float] = (0.55, 0.95)
     averaging: float = 0.995
+    teacher: str = ""
+    opinion: float = 0.7
     seed: int = 0
+    architecture: str = "residual"
     widths: tuple[int, ...] = (40, 80, 160, 320)
     depths: tuple[int, ...] = (1, 2, 2, 2)
+    grid: int = 1
+    hidden: int = 0
+    slid: int = 0
+    pooling: str = "average"
+    norm: bool = True
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What ``classifiers.network.build`` takes besides widths and depths."""
+        if self.architecture == "residual":
+            return {}
+        return {name: getattr(self, name) for name in ("grid", "hidden", "slid", "pooling", "norm")}
 
     def side(self, epoch: int) -> int:
         """Training side in px, a multiple of 16: ``sides`` at ``side_at``; small ones are cheap."""
@@ -71,6 +100,24 @@ class Recipe:
         """Share of the batches whose photos are mixed, after ``share`` of all steps; the last are whole."""
         first, last = self.mixing_at
         return self.mixing if first <= share < last else 0.0
+
+
+RECIPES = {
+    "": Recipe(),
+    "vgg": Recipe(
+        epochs=50,
+        side_at=(0.0, 0.299, 0.3, 0.759, 0.76, 0.959, 0.96, 1.0),
+        sides=(64.0, 64.0, 96.0, 96.0, 128.0, 128.0, 160.0, 160.0),
+        teacher="builtin",
+        architecture="vgg",
+        widths=VGG_WIDTHS,
+        depths=VGG_DEPTHS,
+        hidden=512,
+        slid=1,
+        pooling="max",
+    ),
+}
+"""Name of a built-in classifier behind ``builtin-`` -> how it is trained."""
 
 
 def normalised(photos: Tensor) -> Tensor:
@@ -123,13 +170,15 @@ def accuracy(logits: Tensor, labels: Tensor, top: int) -> float:
 
 
 class Training:
-    """Network, running average, optimisers and the number of finished epochs: what a checkpoint holds."""
+    """Network, running average, optimisers and the number of finished steps: what a checkpoint holds."""
 
     def __init__(self, recipe: Recipe, labels: int, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
         self.recipe = recipe
-        self.epoch = 0
-        self.network = ResidualNet(labels, recipe.widths, recipe.depths)
+        self.labels = labels
+        self.steps = 0
+        self.losses: list[float] = []
+        self.network = build(recipe.architecture, labels, recipe.widths, recipe.depths, recipe.options)
         for module in self.network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -144,7 +193,8 @@ class Training:
         """Everything that ``load`` needs."""
         return {
             "recipe": asdict(self.recipe),
-            "epoch": self.epoch,
+            "steps": self.steps,
+            "losses": self.losses,
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizers": [one.state_dict() for one in self.optimizers],
@@ -158,62 +208,91 @@ class Training:
         """
         if state["recipe"] != asdict(self.recipe):
             raise ValueError("the checkpoint belongs to another recipe; give another --checkpoint")
-        self.epoch = state["epoch"]
+        self.steps, self.losses = state["steps"], state["losses"]
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
             one.load_state_dict(saved)
 
-    def step(self, photos: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> float:
-        """One update on (B, 3, H, W) in [0, 1], after ``share`` of all steps; returns the loss."""
-        others, area = labels, 0.0
+    def save(self, file: Path) -> None:
+        """Replaces the checkpoint in one go, so that it is whole whenever the training is killed."""
+        written = file.with_suffix(".part")
+        torch.save(self.state(), written)
+        written.replace(file)
+
+    def step(self, photos: Tensor, wanted: Tensor, share: float, generator: torch.Generator) -> None:
+        """One update, after ``share`` of all steps.
+
+        Photos are (B, 3, H, W) in [0, 1]; ``wanted`` (B, labels) are the probabilities to be said of them.
+        """
         if torch.rand((), generator=generator).item() < self.recipe.mixes(share):
             photos, other, area = mixed(photos, generator)
-            others = labels[other]
+            wanted = (1 - area) * wanted + area * wanted[other]
         rate = self.recipe.rate(share)
         for one, highest in zip(self.optimizers, self.highest, strict=True):
             for group, most in zip(one.param_groups, highest, strict=True):
                 group["lr"] = rate * most
-        smoothing = self.recipe.label_smoothing
-        logits = self.network(normalised(photos))
-        loss = (1 - area) * F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        loss = loss + area * F.cross_entropy(logits, others, label_smoothing=smoothing)
+        loss = F.cross_entropy(self.network(normalised(photos)), wanted)
         for one in self.optimizers:
             one.zero_grad()
         loss.backward()
         for one in self.optimizers:
             one.step()
         self.average.update_parameters(self.network)
-        return loss.item()
+        self.steps += 1
+        self.losses.append(loss.item())
 
 
-def train(training: Training, photos: list[Tensor], labels: Tensor, checkpoint: Path) -> None:
-    """All epochs that are left; after each the checkpoint is replaced and a line is logged."""
+def targets(labels: Tensor, taught: Tensor | None, count: int, recipe: Recipe) -> Tensor:
+    """What the network is to say, (B, count): the smoothed ``labels`` (B,), and the teacher's opinion.
+
+    ``taught`` (B, count) are the teacher's probabilities, None where nobody teaches.
+    """
+    wanted = (1 - recipe.label_smoothing) * F.one_hot(labels, count) + recipe.label_smoothing / count
+    return wanted if taught is None else (1 - recipe.opinion) * wanted + recipe.opinion * taught
+
+
+def train(
+    training: Training, photos: list[Tensor], labels: Tensor, maps: Tensor | None, checkpoint: Path
+) -> None:
+    """All steps that are left, with the checkpoint replaced every ``SAVE`` seconds and after each epoch.
+
+    ``maps`` are the teacher's label maps (N, labels, h, w), or None. The draws of a step depend on the seed
+    and its number alone, so that a training goes on as if it had not been stopped.
+    """
     recipe = training.recipe
     device = next(training.network.parameters()).device
     weights = labels.bincount().double().pow(recipe.sampling_power - 1)[labels]
-    steps = len(photos) // recipe.batch
-    while training.epoch < recipe.epochs:
-        began = time.monotonic()
-        generator = torch.Generator().manual_seed(1000 * recipe.seed + training.epoch)
-        side = recipe.side(training.epoch)
-        order = torch.multinomial(weights, steps * recipe.batch, replacement=True, generator=generator)
-        training.network.train()
-        losses: list[float] = []
-        for number, chosen in enumerate(order.split(recipe.batch)):
-            crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
-            batch = jittered(torch.stack(crops).to(device) / 255, recipe.jitter, generator)
-            share = (training.epoch + number / steps) / recipe.epochs
-            losses.append(training.step(batch, labels[chosen].to(device), share, generator))
-        training.epoch += 1
-        written = checkpoint.with_suffix(".part")
-        torch.save(training.state(), written)
-        written.replace(checkpoint)
-        seconds = round(time.monotonic() - began)
-        loss = round(sum(losses) / steps, 4)
-        print(
-            json.dumps({"epoch": training.epoch, "side": side, "loss": loss, "seconds": seconds}), flush=True
-        )
+    per_epoch = len(photos) // recipe.batch
+    training.network.train()
+    saved = began = time.monotonic()
+    while training.steps < recipe.epochs * per_epoch:
+        epoch, number = divmod(training.steps, per_epoch)
+        side = recipe.side(epoch)
+        generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
+        order = torch.multinomial(weights, per_epoch * recipe.batch, replacement=True, generator=generator)
+        chosen = order.split(recipe.batch)[number]
+        draws = (recipe.seed + 1) * 10**7 + training.steps
+        generator.manual_seed(draws)
+        torch.manual_seed(draws)  # dropout knows no other generator
+        crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
+        batch = jittered(torch.stack([crop for crop, _ in crops]).to(device) / 255, recipe.jitter, generator)
+        taught = None
+        if maps is not None:
+            taught = opinions(maps[chosen], torch.tensor([part for _, part in crops]))
+        wanted = targets(labels[chosen], taught, training.labels, recipe)
+        share = training.steps / (recipe.epochs * per_epoch)
+        training.step(batch, wanted.to(device), share, generator)
+        now = time.monotonic()
+        if number + 1 == per_epoch:
+            loss = round(sum(training.losses) / len(training.losses), 4)
+            line = {"epoch": epoch + 1, "side": side, "loss": loss, "seconds": round(now - began)}
+            print(json.dumps(line), flush=True)
+            training.losses.clear()
+            began = now
+        if number + 1 == per_epoch or now - saved >= SAVE:
+            training.save(checkpoint)
+            saved = now
 
 
 def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.device) -> dict[str, Any]:
@@ -237,19 +316,32 @@ def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.d
     }
 
 
-def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any], folder: Path) -> None:
-    """``classifier.safetensors`` (half precision) and ``classifier.json``, the card."""
+def with_name(stem: str, name: str) -> str:
+    """``stem``, and ``name`` behind a dash if there is one."""
+    return f"{stem}-{name}" if name else stem
+
+
+def write_assets(
+    training: Training,
+    name: str,
+    labels: list[str],
+    accuracy: dict[str, Any],
+    folder: Path,
+    teacher: str = "",
+) -> None:
+    """``classifier-name.safetensors`` (half precision) and ``classifier-name.json``, the card."""
     state = training.average.module.state_dict()
     halved = {
         name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state.items()
     }
-    weights = folder / "classifier.safetensors"
+    weights = folder / f"{with_name('classifier', name)}.safetensors"
     weights.write_bytes(save(halved))
     card = {
-        "name": "builtin",
-        "architecture": "residual",
+        "name": with_name("builtin", name),
+        "architecture": training.recipe.architecture,
         "widths": training.recipe.widths,
         "depths": training.recipe.depths,
+        "options": training.recipe.options,
         "labels": labels,
         "working_size": accuracy["side"],
         "saliency": "cam",
@@ -257,14 +349,10 @@ def write_assets(training: Training, labels: list[str], accuracy: dict[str, Any]
         "std": [STD] * 3,
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "recipe": asdict(training.recipe),
-        "finished_epochs": training.epoch,
         "accuracy": accuracy,
-        "provenance": (
-            "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
-            "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
-        ),
+        "provenance": PROVENANCE + (f" Taught by {teacher} as well." if teacher else ""),
     }
-    (folder / "classifier.json").write_text(json.dumps(card, indent=1) + "\n")
+    weights.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
 
 
 def main() -> None:
@@ -273,33 +361,32 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINTS / "classifier.pt", help="goes on from there"
-    )
+    parser.add_argument("--name", choices=tuple(RECIPES), default="", help="of builtin-NAME")
+    parser.add_argument("--checkpoint", type=Path, help="goes on from there")
     parser.add_argument("--out", type=Path, default=ROOT / "assets")
-    for name, value in asdict(Recipe()).items():
-        many = isinstance(value, tuple)
-        flag = "--" + name.replace("_", "-")
-        kind = type(value[0] if many else value)
-        parser.add_argument(flag, type=kind, nargs="+" if many else None, default=value)
+    add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args())
-    fields: dict[str, Any] = {
-        name: tuple(given[name]) if isinstance(default, tuple) else given[name]
-        for name, default in asdict(Recipe()).items()
-    }
-    recipe = Recipe(**fields)
+    name = given["name"]
+    recipe = recipe_with(RECIPES[name], given)
+    checkpoint = given["checkpoint"] or CHECKPOINTS / f"{with_name('classifier', name)}.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     files, names, labels = list_photos(given["photos"] / "train")
+    teacher = classifiers.load(recipe.teacher, device=device.type) if recipe.teacher else None
+    if teacher is not None and teacher.labels != tuple(labels):
+        raise ValueError(f"{teacher.name} knows other labels than {given['photos']}")
     training = Training(recipe, len(labels), device)
-    given["checkpoint"].parent.mkdir(parents=True, exist_ok=True)
-    if given["checkpoint"].exists():
-        training.load(torch.load(given["checkpoint"], map_location=device, weights_only=True))
-    if training.epoch < recipe.epochs:
-        truth = torch.tensor([labels.index(name) for name in names])
-        train(training, decode_all(files), truth, given["checkpoint"])
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.exists():
+        training.load(torch.load(checkpoint, map_location=device, weights_only=True))
+    truth = torch.tensor([labels.index(name) for name in names])
+    photos = decode_all(files)
+    maps = None
+    if teacher is not None:
+        maps = kept_label_maps(teacher, photos, checkpoint.parent / f"label-maps-{teacher.name}.pt")
+    train(training, photos, truth, maps, checkpoint)
     accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
-    write_assets(training, labels, accuracy, given["out"])
+    write_assets(training, name, labels, accuracy, given["out"], teacher.identity if teacher else "")
 
 
 if __name__ == "__main__":

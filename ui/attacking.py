@@ -8,9 +8,10 @@ from functools import partial
 
 import streamlit as st
 
+import classifiers
 from attacks import Report
 from attacks.placement import PatchAttack
-from attacks.universal_patch import UniversalPatch
+from attacks.universal_patch import PatchCard, UniversalPatch
 from evaluation.run import Story
 from story.render import render, to_png
 from story.step import Step
@@ -20,13 +21,14 @@ from ui.calm import notice
 from ui.compute import Attempt, Scene, workbench
 from ui.figures import PLAIN, progress_figure
 from ui.parameters import parameter_widget, parameter_widgets
+from ui.verdict import percent
 
 _PLACE = ("x", "y")
 """Parameters of a patch that a click on the photo sets."""
 _SAME_SIDE = 1e-4
 """Sides of the photo by which the browser's numbers may differ from ours."""
-_REDRAW = 0.25
-"""Seconds between two drawings of the progress."""
+_REDRAW, _REDRAW_CURVE = 0.25, 2.0
+"""Seconds between two drawings of the progress, and of its curve, which the browser builds anew each time."""
 _WANTED, _RUNNING = "attack_wanted", "attack_running"
 
 
@@ -68,7 +70,7 @@ def chosen(scene: Scene, *, through: bool = False) -> Attempt:
         ValueError: parameters that don't go together.
     """
     name = state.method("attack")
-    attack = state.attacks()[name](**state.chosen_values("attack"))
+    attack = state.attacks()[name](**state.chosen_values("attack")).fitted(scene.classifier)
     target = st.session_state.get("target") if attack.aim == "targeted" else None
     if target is not None and target not in scene.classifier.labels:
         notice(f"{target} is no label of this classifier, so the target is a random one.")
@@ -107,6 +109,8 @@ def settings(scene: Scene) -> None:
     button = st.container()
     parameter_widgets("attack", methods, name, without=_PLACE)
     attempt = chosen(scene)
+    if isinstance(attempt.attack, UniversalPatch) and attempt.attack.card is not None:
+        st.caption(_about(attempt.attack.card, scene))
     if isinstance(attempt.attack, PatchAttack):
         placing(scene, attempt.attack)
         for parameter in _PLACE:
@@ -121,6 +125,17 @@ def settings(scene: Scene) -> None:
             key="run_attack",
             on_click=want,
         )
+
+
+def _about(card: PatchCard, scene: Scene) -> str:
+    """What a ready-made patch is, and how far it can be expected to work here."""
+    said = f"Says {card.target}, learned for {100 * card.share:g} % of the area"
+    if card.classifier == scene.classifier.identity:
+        return (
+            f"{said}; fools this classifier on {percent(card.everything['val']['fooled'])} of unseen photos."
+        )
+    learned_on = card.classifier.partition(":")[0]
+    return f"{said} on another classifier ({classifiers.title(learned_on)}), so it may do nothing here."
 
 
 def placing(scene: Scene, attack: PatchAttack) -> None:
@@ -147,7 +162,7 @@ def placing(scene: Scene, attack: PatchAttack) -> None:
 
 def _scales(attack: UniversalPatch) -> tuple[float, float]:
     """The range of the parameter ``scale``."""
-    scale = next(known for known in attack.parameters() if known.name == "scale")
+    scale = attack.parameter("scale")
     assert scale.low is not None and scale.high is not None
     return scale.low, scale.high
 
@@ -219,15 +234,18 @@ def _run(scene: Scene, attempt: Attempt) -> Story:
         curve = st.empty()
     targeted, watched = attempt.attack.aim == "targeted", workbench().watched(scene, attempt)
     seen: list[float] = []
-    drawn = 0.0
+    drawn = curve_drawn = 0.0
 
     def show(now: Report) -> None:
-        nonlocal drawn
+        nonlocal drawn, curve_drawn
         seen.append(float(now.probability[0]))
         if time.monotonic() - drawn < _REDRAW:
             return
         drawn = time.monotonic()
         bar.progress(now.done / now.total, f"{attempt.attack.title}: iteration {now.done} of {now.total}")
+        if drawn - curve_drawn < _REDRAW_CURVE:
+            return
+        curve_drawn = drawn
         figure = progress_figure(seen, now.total, watched, targeted)
         curve.plotly_chart(figure, config=PLAIN, key=f"progress_{now.done}")
 

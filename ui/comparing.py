@@ -17,20 +17,22 @@ from story.render import render, to_png
 from ui import state
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer, wipe
-from ui.calm import calmly, sentence
+from ui.calm import calmly
 from ui.compute import Background, Scene, workbench
+from ui.following import follow, progress
 from ui.parameters import values_of
 from ui.places import PAGE_OF
-from ui.verdict import adversary
+from ui.verdict import NDCG_HELP, adversary
 
-_POLL = 0.5
-"""Seconds between two looks at how far the comparison is."""
 _GO = "compare_go"
 _TABLE = "compare_table"
-_CLEAN_COLUMNS = ("clean_picture", "title", "clean", "clean_true", "clean_ssim", "clean_psnr", "ms")
+_CLEAN_COLUMNS = (
+    *("clean_picture", "title", "clean", "clean_true"),
+    *("clean_ssim", "clean_psnr", "clean_ndcg", "ms"),
+)
 _COLUMNS = (
     *("attacked_picture", "title", "attacked", "clean", "attacked_true", "clean_true"),
-    *("attacked_ssim", "attacked_psnr", "ms"),
+    *("attacked_ssim", "attacked_psnr", "attacked_ndcg", "ms"),
 )
 _SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–"}
 
@@ -46,7 +48,7 @@ def show(scene: Scene, result: Result | None) -> None:
         key = ("compare", scene.key, attempt.key if attempt else None, tuple(defenses.items()))
         total = columns * (1 + len(defenses))
         work = workbench().aside(key, lambda: _cells(scene, story, defenses), total)
-        st.fragment(_table, run_every=None if work.finished else _POLL)(story, work)
+        follow(_table, work, story)
         if work.finished and work.parts:
             _pair(work.parts)
 
@@ -70,22 +72,11 @@ def _present() -> dict[str, Defense]:
 # --- the table --------------------------------------------------------------------------------------------
 
 
-def _table(story: Story, work: Background[Cell]) -> None:
+def _table(work: Background[Cell], story: Story) -> None:
     if _GO in st.session_state:
         # A press reruns this fragment only; the page leaves.
         st.rerun()
-    done = len(work.parts)
-    if not work.finished:
-        st.progress(done / work.total, f"{done} of {work.total}: the table fills while you look at it")
-    elif st.session_state.get("compare_seen") != id(work):
-        # The last look of the fragment: the page below it can now be drawn.
-        st.session_state["compare_seen"] = id(work)
-        st.rerun()
-    if work.error is not None:
-        text = "A defense failed; the others are below."
-        if isinstance(work.error, ValueError):
-            text = sentence(work.error)
-        st.error(text, icon=":material/error:")
+    progress(work, ": the table fills while you look at it", "A defense failed; the others are below.")
     rows = _rows(work.parts)
     both = story.attacked is not None
     likely = f"how likely the classifier finds {story.labels[story.source]}"
@@ -113,6 +104,8 @@ def _table(story: Story, work: Background[Cell]) -> None:
                 "PSNR", format="%.1f dB", help="to the clean photo"
             ),
             "clean_psnr": st.column_config.NumberColumn("PSNR", format="%.1f dB", help="to the clean photo"),
+            "attacked_ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
+            "clean_ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
             "ms": st.column_config.NumberColumn("Time", format="%.0f ms", help="the defense alone"),
         },
     )
@@ -132,6 +125,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         row[f"{cell.on}_true"] = 100 * cell.true
         row[f"{cell.on}_ssim"] = cell.ssim
         row[f"{cell.on}_psnr"] = cell.psnr
+        row[f"{cell.on}_ndcg"] = cell.ndcg
         row[f"{cell.on}_picture"] = _address(cell)
         row["ms"] = 1000 * cell.seconds
     return list(rows.values())

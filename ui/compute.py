@@ -215,6 +215,7 @@ class Background(Generic[Value]):
         parts: those that are there.
         finished: whether no more will come.
         error: what ended it early, or None.
+        seen: whether the page has been drawn since it is finished.
     """
 
     def __init__(self, total: int) -> None:
@@ -222,6 +223,7 @@ class Background(Generic[Value]):
         self.parts: list[Value] = []
         self.finished = False
         self.error: Exception | None = None
+        self.seen = False
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -386,7 +388,7 @@ class Workbench:
         defense = story.defense
         if defense is None or not isinstance(defense, _Strong):
             return None
-        parameter = next(known for known in defense.parameters() if known.name == "lam")
+        parameter = defense.parameter("lam")
         assert parameter.low is not None and parameter.high is not None and parameter.step is not None
         rest = tuple((name, value) for name, value in defense.values().items() if name != "lam")
         key = (scene.key, attempt.key if attempt else None, type(defense).__name__, rest)

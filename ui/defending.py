@@ -45,11 +45,6 @@ def choices(names: tuple[str, ...]) -> None:
             _threat_choice()
 
 
-def attacked(scene: Scene) -> Result | None:
-    """The attack whose photo is defended, knowing what was chosen; None for the clean photo."""
-    return attacking.result(scene, with_button=True, through=True) if state.defends_attacked() else None
-
-
 def _threat_choice() -> None:
     """What the attacker knows."""
     st.segmented_control(
@@ -79,14 +74,24 @@ More = Callable[[Scene, Result | None, Story], None]
 """What a page shows below the steps of its defense."""
 
 
-def workshop(scene: Scene, result: Result | None, more: More | None = None) -> None:
-    """The defense at work.
+def attacked(scene: Scene, *, through: bool = False) -> Result | None:
+    """The attack whose photo is defended; None for the clean photo.
+
+    ``through`` says whether the attacker knows the defense where that was chosen.
+    """
+    return attacking.result(scene, with_button=True, through=through) if state.defends_attacked() else None
+
+
+def show(scene: Scene, names: tuple[str, ...], more: More | None = None) -> None:
+    """Which defense, and that defense at work.
 
     Args:
         scene: what the sidebar says.
-        result: the attack whose photo is defended; None for the clean photo.
+        names: of the defenses that this page has.
         more: draws what only this page has.
     """
+    choices(names)
+    result = attacked(scene, through=True)
     name = state.method("defense")
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
     if result is not None:
@@ -190,14 +195,15 @@ def _other_attack(name: str, result: Result) -> None:
 def _buttons(name: str) -> None:
     paper = DEFENSES[name].paper
     with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            "Paper's values",
-            icon=":material/menu_book:",
-            on_click=_set,
-            args=(name, paper),
-            key="papers_values",
-        )
-        if paper:
+        if paper is not None:
+            st.button(
+                "Paper's values",
+                icon=":material/menu_book:",
+                on_click=_set,
+                args=(name, paper),
+                key="papers_values",
+            )
+        if paper != {}:
             st.button(
                 "Defaults", icon=":material/restart_alt:", on_click=_set, args=(name, {}), key="defaults"
             )

@@ -10,16 +10,15 @@ import torch
 
 from defenses import PixelDeflection
 from evaluation.deflection import OBJECT, Inside, look_inside, probabilities
+from evaluation.metrics import ndcg
 from evaluation.run import Story
 from story.render import render, to_png
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
 from ui.compute import Scene, workbench
+from ui.draws import draws_beside
 from ui.figures import PLAIN, map_figure
-from ui.verdict import adversary, percent
-
-SEEDS = (5, 10, 20)
-"""Numbers of draws to choose from."""
+from ui.verdict import NDCG_HELP, adversary, percent
 
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
@@ -108,15 +107,9 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
         st.markdown("Choose the attacked photo to see what map, deflections and denoiser each give back.")
         return
     attacked = story.attacked.x
-    left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
-    left.markdown(
-        "The post's table for this very photo: each part by itself, over several draws of the pixels."
-    )
-    count = int(
-        right.segmented_control(
-            "Draws", SEEDS, default=SEEDS[0], required=True, key="deflection_draws", persist_state="session"
-        )
-        or SEEDS[0]
+    count = draws_beside(
+        "The post's table for this very photo: each part by itself, over several draws of the pixels.",
+        "deflection_draws",
     )
     seeds = [defense.seed + number for number in range(count)]
     rows = workbench().once(
@@ -125,7 +118,7 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
     )
     against = adversary(story)
     st.dataframe(
-        [_row(name, found, story.source, against) for name, found in rows.items()],
+        [_row(name, found, rows["clean"], story.source, against) for name, found in rows.items()],
         hide_index=True,
         width="stretch",
         column_config={
@@ -135,6 +128,7 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
             if against is None
             else st.column_config.TextColumn(f"{story.labels[against]} (attack)"),
             "restored": st.column_config.TextColumn("Says the clean label"),
+            "ndcg": st.column_config.NumberColumn("nDCG", format="%.2f", help=NDCG_HELP),
         },
     )
     st.caption(
@@ -142,8 +136,10 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
     )
 
 
-def _row(name: str, found: torch.Tensor, true: int, against: int | None) -> dict[str, str]:
-    """One line of the table, in words."""
+def _row(
+    name: str, found: torch.Tensor, clean: torch.Tensor, true: int, against: int | None
+) -> dict[str, Any]:
+    """One line of the table, in words; nDCG is a mean over the draws."""
 
     def mean(label: int) -> str:
         shares = found[:, label]
@@ -156,4 +152,5 @@ def _row(name: str, found: torch.Tensor, true: int, against: int | None) -> dict
         "true": mean(true),
         "rival": "" if against is None else mean(against),
         "restored": ("yes" if right else "no") if len(found) == 1 else f"{right} of {len(found)}",
+        "ndcg": ndcg(clean, found).mean().item(),
     }

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import get_colorscale, hex_to_rgb
 from plotly.subplots import make_subplots
 
 from attacks.patch_training import Lesson
 from defenses import DEFENSES
+from evaluation.heating import Survival
 from evaluation.sweep import Sweep
 from evaluation.voting import Level
-from story.render import DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
+from explain import STARTS
+from story.render import ATTACKED, DEFENDED, HEAT, HIGHLIGHT, NEUTRAL, SERIES, TARGET_COLOUR, TRUE_COLOUR
 from ui.compute import Ribbon
 from ui.parameters import title
 
@@ -29,6 +32,8 @@ SAVEABLE = {
 _FONT = 16
 _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
+_HEAT = [(share, f"rgb{hex_to_rgb(colour)}") for share, colour in get_colorscale(HEAT)]
+"""In decimals: in hexadecimal Streamlit's theme takes the darkest for one of its own placeholders."""
 _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
@@ -137,7 +142,7 @@ def kernel_figure(weights: NDArray[np.floating]) -> go.Figure:
         y=places,
         z=weights,
         zmin=0,
-        colorscale=HEAT,
+        colorscale=_HEAT,
         showscale=False,
         texttemplate="%{z:.3f}" if len(weights) <= _WRITTEN else "",
         hovertemplate="%{x:+d}, %{y:+d} px: %{z:.4f}<extra></extra>",
@@ -179,14 +184,47 @@ def votes_figure(rows: Sequence[Level]) -> go.Figure:
     return _axes(figure, 320)
 
 
+def survival_figure(rows: Sequence[Survival]) -> go.Figure:
+    """How like the heat of the clean photo is to the attacked one's, and to another photo's, for each start.
+
+    Boxes with a point for every photo.
+    """
+    names = [f"{row.name}{'' if row.fooled else ' (not fooled)'}" for row in rows]
+    figure = go.Figure()
+    for name, colour, symbol, values in (
+        ("the same photo, attacked", ATTACKED, "circle", [row.correlations for row in rows]),
+        ("another photo, clean", NEUTRAL, "diamond", [row.another for row in rows]),
+    ):
+        figure.add_box(
+            x=[start for start in STARTS for _ in rows],
+            y=[value[start] for start in STARTS for value in values],
+            customdata=names * len(STARTS),
+            name=name,
+            boxpoints="all",
+            jitter=0.6,
+            pointpos=0,
+            line={"color": colour, "width": 2.5},
+            marker={"color": colour, "size": 9, "symbol": symbol, "opacity": 0.75},
+            hoveron="points",
+            hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
+        )
+    figure = _axes(figure, 380)
+    figure.update_layout(boxmode="group", hovermode="closest")
+    figure.update_yaxes(
+        title="correlation of the heat", range=[-1.05, 1.05], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
+    )
+    return figure
+
+
 def sweep_figure(
     found: Mapping[str, Sweep], true: int, against: int | None, labels: Sequence[str]
 ) -> go.Figure:
-    """The clean label, the attack's and SSIM over one parameter: a row each, with a line for each defense."""
+    """The clean label, the attack's, nDCG, SSIM over one parameter: a row each, a line for each defense."""
     rows = [(labels[true], lambda swept: swept.probabilities[:, true].tolist())]
     if against is not None and against != true:
         rows.append((labels[against], lambda swept: swept.probabilities[:, against].tolist()))
-    rows.append(("SSIM", lambda swept: list(swept.ssim)))
+    shares = len(rows)
+    rows += [("nDCG", lambda swept: list(swept.ndcg)), ("SSIM", lambda swept: list(swept.ssim))]
     figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.07)
     for number, (name, swept) in enumerate(found.items()):
         style = {"color": SERIES[number % len(SERIES)], "width": 3.5, "dash": _DASHES[number % len(_DASHES)]}
@@ -201,7 +239,7 @@ def sweep_figure(
                 showlegend=row == 1,
                 mode="lines+markers",
                 line=style,
-                hovertemplate="%{y:.0%}" if row < len(rows) else "%{y:.3f}",
+                hovertemplate="%{y:.0%}" if row <= shares else "%{y:.3f}",
                 row=row,
                 col=1,
             )
@@ -210,7 +248,8 @@ def sweep_figure(
         figure.update_yaxes(title=name, row=row, col=1)
     parameter = next(iter(found.values())).parameter
     figure.update_xaxes(title=title(parameter), row=len(rows), col=1)
-    figure.update_yaxes(tickformat=".2f", row=len(rows), col=1)
+    for row in range(shares + 1, len(rows) + 1):
+        figure.update_yaxes(tickformat=".2f", row=row, col=1)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,6 +19,12 @@ from ui import link
 from ui.calm import notice, sentence
 from ui.compute import Scene, Workbench, load_classifier, workbench
 
+PHOTO_FILES: dict[str, Any] = {
+    "type": [*(name.lower() for name in FORMATS), "jpg", "tif"],
+    # Larger than what is read, so that a file that is too large gets our sentence.
+    "max_upload_size": 4 * MAX_BYTES // 1_000_000,
+}
+"""What an uploader of photos takes."""
 _SOURCES = {"gallery": "Gallery", "file": "File", "camera": "Camera"}
 _THUMB, _PREVIEW = 96, 320
 
@@ -60,13 +67,11 @@ def _photo(bench: Workbench) -> Photo:
     elif source == "file":
         st.file_uploader(
             "A photo of your own",
-            type=[*(name.lower() for name in FORMATS), "jpg", "tif"],
-            # Larger than what is read, so that a file that is too large gets our sentence.
-            max_upload_size=4 * MAX_BYTES // 1_000_000,
             key="upload",
             on_change=_take,
             args=(bench, "upload"),
             help="It stays in this visit: it is not stored, and links don't carry it.",
+            **PHOTO_FILES,
         )
     else:
         st.camera_input("A photo from your camera", key="camera", on_change=_take, args=(bench, "camera"))
@@ -219,9 +224,9 @@ def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
 
 def _facts(classifier: Classifier) -> str:
     labels = f"{len(classifier.labels)} labels"
-    if classifier.name != classifiers.BUILTIN:
+    if classifier.name not in classifiers.builtin_names():
         return f"{labels}, trained on ImageNet"
-    accuracy = classifiers.read_card().get("accuracy", {}).get("top1")
+    accuracy = classifiers.read_card(classifier.name).get("accuracy", {}).get("top1")
     return f"{labels}, right on {100 * accuracy:.0f} % of unseen photos" if accuracy else labels
 
 

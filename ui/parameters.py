@@ -139,7 +139,7 @@ def parameter_widgets(kind: str, registry: Registry, method: str, *, without: Se
 
 def parameter_widget(kind: str, registry: Registry, method: str, name: str, *, typed: bool = False) -> None:
     """The widget of one parameter; a number is ``typed`` or has a slider where that is short enough."""
-    parameter = next(known for known in registry[method].parameters() if known.name == name)
+    parameter = registry[method].parameter(name)
     _widget(parameter, state_key(kind, registry, method, parameter), typed=typed)
 
 

@@ -17,8 +17,6 @@ from attacks.placement import pasted
 from attacks.universal_patch import Patch
 from evaluation.lessons import lessons, measured
 from photos import (
-    FORMATS,
-    MAX_BYTES,
     Photo,
     PhotoError,
     gallery_entry,
@@ -34,6 +32,8 @@ from ui.browser import scrubber
 from ui.calm import notice, sentence
 from ui.compute import Background, Scene, on_device, workbench
 from ui.figures import PLAIN, training_figure
+from ui.following import follow
+from ui.frame import PHOTO_FILES
 from ui.parameters import parameter_widgets, state_key, values_of
 from ui.verdict import percent
 
@@ -41,8 +41,6 @@ MOST_PHOTOS = 50
 """Of one's own in one training."""
 _BATCH = 8
 """Crops in a step on this page: few, so that the patch is seen to form."""
-_POLL = 0.7
-"""Seconds between two looks at the patch."""
 _FRAMES = 40
 _THUMB = 112
 """Side of a photo that is shown before the training, px."""
@@ -73,7 +71,6 @@ class Course(Background[Formed]):
         squares: photos (N, 3, S, S) in [0, 1] that it learns from, as the classifier gets them.
         others: photos of the gallery that it does not learn from, (M, 3, S, S), M may be 0.
         kept: name in the library; empty as long as it is not kept.
-        seen: whether the page has been drawn since it ended.
         found: what it does to ``squares`` and, where there are any, to ``others``, as ``measured`` says;
             empty until that is asked.
     """
@@ -86,7 +83,6 @@ class Course(Background[Formed]):
         self.squares = torch.cat([photo.working(side) for photo in photos])
         self.others = torch.cat([torch.empty(0, 3, side, side), *(photo.working(side) for photo in others)])
         self.kept = ""
-        self.seen = False
         self.found: list[dict[str, Any]] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]
 
@@ -131,11 +127,10 @@ def settings(scene: Scene) -> None:
     )
     st.file_uploader(
         "Photos of your own",
-        type=[*(name.lower() for name in FORMATS), "jpg", "tif"],
         accept_multiple_files=True,
-        max_upload_size=4 * MAX_BYTES // 1_000_000,
         key=_FILES,
         help=f"At most {MOST_PHOTOS}. They stay in this visit.",
+        **PHOTO_FILES,
     )
     labels = scene.classifier.labels
     if st.session_state.get(_TARGET) not in labels:
@@ -157,8 +152,7 @@ def settings(scene: Scene) -> None:
         on_click=_begin,
         args=(scene,),
     )
-    batch = next(known for known in Recipe.parameters() if known.name == "batch")
-    st.session_state.setdefault(state_key("training", _REGISTRY, "patch", batch), _BATCH)
+    st.session_state.setdefault(state_key("training", _REGISTRY, "patch", Recipe.parameter("batch")), _BATCH)
     parameter_widgets("training", _REGISTRY, "patch")
 
 
@@ -223,7 +217,7 @@ def show() -> None:
                     alt=f"{gallery_entry(photo.name).title}, from which it will learn",
                 )
         return
-    st.fragment(_forming, run_every=None if course.finished else _POLL)(course)
+    follow(_forming, course)
     if course.finished and course.parts:
         _formed(course)
 

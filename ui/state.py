@@ -94,8 +94,7 @@ def defense() -> tuple[Defense, str]:
 def parameter_key(kind: str, name: str) -> str:
     """Where the session keeps a parameter of the chosen attack, defense or threat."""
     known = registry(kind)
-    parameter = next(found for found in known[method(kind)].parameters() if found.name == name)
-    return state_key(kind, known, method(kind), parameter)
+    return state_key(kind, known, method(kind), known[method(kind)].parameter(name))
 
 
 def query(scene: Scene) -> dict[str, str]:

@@ -10,14 +10,14 @@ from functools import partial
 import streamlit as st
 
 from defenses import DEFENSES
-from evaluation.sweep import Sweep, sweep
+from evaluation.sweep import Sweep, points, sweep
 from ui.attacking import Result
 from ui.calm import calmly
 from ui.compute import Scene, workbench
 from ui.figures import SAVEABLE, sweep_figure
 from ui.parameters import title, values_of
 from ui.places import GRADIENT_SMOOTHING
-from ui.verdict import adversary
+from ui.verdict import NDCG_HELP, adversary
 
 
 def show(scene: Scene, result: Result | None) -> None:
@@ -42,6 +42,7 @@ def show(scene: Scene, result: Result | None) -> None:
             sweep_figure(found, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
         )
         st.caption("The camera above the chart saves it as PNG.")
+        st.caption(f"nDCG: {NDCG_HELP[:1].lower()}{NDCG_HELP[1:]}.")
         st.download_button(
             "Numbers (CSV)",
             numbers(found, story.source, against),
@@ -90,19 +91,15 @@ def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
     """Every point of the chart as CSV."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "rejected"])
+    writer.writerow(
+        ["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "ndcg", "rejected"]
+    )
     for name, swept in found.items():
-        for number, value in enumerate(swept.values):
-            probabilities = swept.probabilities[number]
-            writer.writerow(
-                [
-                    name,
-                    swept.parameter.name,
-                    swept.parameter.show(value),
-                    f"{float(probabilities[true]):.6f}",
-                    "" if against is None else f"{float(probabilities[against]):.6f}",
-                    f"{swept.ssim[number]:.6f}",
-                    "yes" if bool(swept.rejected[number]) else "no",
-                ]
-            )
+        for point in points(name, swept, true, against):
+            rejected = "yes" if point.pop("rejected") else "no"
+            writer.writerow([*(_digits(value) for value in point.values()), rejected])
     return text.getvalue()
+
+
+def _digits(value: float | str | None) -> str:
+    return "" if value is None else f"{value:.6f}" if isinstance(value, float) else value

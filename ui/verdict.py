@@ -10,6 +10,11 @@ from classifiers import Prediction
 from evaluation.run import Seen, Story
 from story.render import ATTACKED, CLEAN, DEFENDED, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
 
+NDCG_HELP = (
+    "How much of the clean photo's ranking of labels is left: 1 if the labels that it is sure of, those that "
+    "together have 90 % of its probability, come first in the same order, near 0 if they come last"
+)
+"""What nDCG is, wherever it is shown."""
 _RIGHT, _WRONG, _UNDECIDED, _ARROW = "check_circle", "cancel", "do_not_disturb_on", "arrow_forward"
 
 
@@ -24,6 +29,7 @@ class Stage:
         colour: of the stage.
         outcome: what became of the label, in a word or two; empty where nothing has happened yet.
         good: whether that is what the visitor hopes for; None where nothing was decided.
+        ndcg: likeness of the ranking to the clean photo's; None for the clean photo.
     """
 
     title: str
@@ -32,6 +38,7 @@ class Stage:
     colour: str
     outcome: str = ""
     good: bool | None = True
+    ndcg: float | None = None
 
 
 def percent(share: float) -> str:
@@ -64,7 +71,8 @@ def stages(story: Story) -> list[Stage]:
         targeted = story.attack is not None and story.attack.aim == "targeted"
         missed = targeted and story.attacked.label != story.target
         outcome = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
-        found.append(Stage("Attacked", label, probability, ATTACKED, outcome, label == true))
+        good = label == true
+        found.append(Stage("Attacked", label, probability, ATTACKED, outcome, good, story.attacked.ndcg))
     if story.defended is not None:
         found.append(_defended(story, story.defended))
     return found
@@ -73,7 +81,7 @@ def stages(story: Story) -> list[Stage]:
 def _defended(story: Story, defended: Seen) -> Stage:
     if defended.rejected:
         said = " · ".join(defended.votes)
-        return Stage("Defended", said, None, DEFENDED, "rejected", good=None)
+        return Stage("Defended", said, None, DEFENDED, "rejected", None, defended.ndcg)
     label, probability = _first(defended)
     if story.threat.knows:
         kept = "restored" if story.attacked and story.attacked.label != story.source else "kept"
@@ -83,7 +91,7 @@ def _defended(story: Story, defended: Seen) -> Stage:
         outcome = "kept" if story.restored else "lost"
     else:
         outcome = "restored" if story.restored else "not restored"
-    return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored))
+    return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored), defended.ndcg)
 
 
 def _first(seen: Seen) -> tuple[str, float]:
@@ -108,7 +116,17 @@ def _card(stage: Stage) -> str:
         f'<div class="unfool-stage" style="--meaning:{stage.colour}"><div class="unfool-stage-head">'
         f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{outcome}</div>'
         f'<div class="unfool-stage-label">{html.escape(stage.label)}'
-        f"{sure}</div></div>"
+        f"{sure}</div>{_ranking(stage.ndcg)}</div>"
+    )
+
+
+def _ranking(ndcg: float | None) -> str:
+    """The nDCG, which says what it is when it is pressed; empty where there is none."""
+    if ndcg is None:
+        return ""
+    return (
+        '<details class="unfool-ranking"><summary>nDCG '
+        f'<span class="unfool-number">{ndcg:.2f}</span></summary>{html.escape(NDCG_HELP)}.</details>'
     )
 
 

@@ -12,11 +12,9 @@ from evaluation.voting import under_noise
 from ops.blur import gaussian_kernel
 from ui.attacking import Result
 from ui.compute import Scene, workbench
+from ui.draws import draws_beside
 from ui.figures import PLAIN, kernel_figure, votes_figure
 from ui.verdict import tally_html
-
-DRAWS = (5, 10, 20)
-"""Numbers of draws of the noise to choose from."""
 
 
 def more(scene: Scene, _result: Result | None, story: Story) -> None:
@@ -48,16 +46,10 @@ def _kernel(defense: SmoothingVote) -> None:
 @st.fragment
 def _noise(scene: Scene, defense: SmoothingVote, story: Story) -> None:
     st.subheader("The vote under noise", anchor=False)
-    left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
-    left.markdown(
+    count = draws_beside(
         "The post's experiment on this very photo: noise is added to the clean photo, drawn anew each time. "
-        "How often is the clean label accepted, how often another, and how often is the photo rejected?"
-    )
-    count = int(
-        right.segmented_control(
-            "Draws", DRAWS, default=DRAWS[0], required=True, key="vote_draws", persist_state="session"
-        )
-        or DRAWS[0]
+        "How often is the clean label accepted, how often another, and how often is the photo rejected?",
+        "vote_draws",
     )
     key: tuple[Any, ...] = ("noise", scene.key, defense, count)
     rows = workbench().once(key, lambda: under_noise(story.clean.x, scene.classifier, defense, draws=count))

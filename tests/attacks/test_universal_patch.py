@@ -9,16 +9,7 @@ from torch import nn
 import attacks
 import classifiers
 from attacks import universal_patch
-from attacks.universal_patch import (
-    DEFAULT,
-    FIRST,
-    Patch,
-    UniversalPatch,
-    read_cards,
-    read_patch,
-    resized,
-    with_patches,
-)
+from attacks.universal_patch import Patch, UniversalPatch, read_cards, read_patch, resized, with_patches
 
 Y = torch.zeros(3, dtype=torch.long)
 
@@ -35,18 +26,23 @@ def pixels():
 
 @pytest.fixture
 def folder(tmp_path, pixels, monkeypatch):
-    """A folder with one patch of a tenth of the photo, taken for the shipped one."""
+    """A folder of two patches of a tenth of the photo, taken for the shipped ones."""
     data = safetensors.torch.save({"patch": pixels})
-    name = DEFAULT
-    (tmp_path / f"{name}.safetensors").write_bytes(data)
-    card = {
-        "target": "golf ball",
-        "share": 0.1,
-        "classifier": "builtin-0",
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "recipe": {"steps": 3},
-    }
-    (tmp_path / f"{name}.json").write_text(json.dumps(card))
+    for name, target, classifier, fooled in (
+        ("golf-ball", "golf ball", "builtin-0", 0.9),
+        ("bear", "bear", "tiny-0", 0.4),
+        ("car", "car", "tiny-0", 0.5),
+    ):
+        (tmp_path / f"{name}.safetensors").write_bytes(data)
+        card = {
+            "target": target,
+            "share": 0.1,
+            "classifier": classifier,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "recipe": {"steps": 3},
+            "val": {"fooled": fooled},
+        }
+        (tmp_path / f"{name}.json").write_text(json.dumps(card))
     monkeypatch.setattr(universal_patch, "FOLDER", tmp_path)
     monkeypatch.setattr(universal_patch, "PATCHES", read_cards(tmp_path))
     return tmp_path
@@ -69,6 +65,26 @@ def test_says_its_target(folder):
     assert UniversalPatch().target_label == "golf ball"
     assert universal_patch.card_of(UniversalPatch().patch).everything["recipe"] == {"steps": 3}
     assert UniversalPatch.targeted == "none"
+
+
+def test_auto_is_the_one_that_fools_this_classifier_most(folder, tiny_classifier):
+    fitted = {}
+    for identity in ("tiny-0", "builtin-0", "another"):
+        tiny_classifier.identity = identity
+        fitted[identity] = universal_patch._most_fooling(tiny_classifier.identity)
+    assert fitted == {"tiny-0": "car", "builtin-0": "golf-ball", "another": "golf-ball"}
+
+
+@pytest.mark.skipif(not universal_patch.PATCHES, reason="no patch is shipped")
+@pytest.mark.parametrize("name", universal_patch.PATCHES)
+def test_fitted_makes_the_choice_that_is_left_to_the_model(name, tiny_classifier, photos):
+    tiny_classifier.identity = universal_patch.PATCHES[name].classifier
+    fitted = UniversalPatch().fitted(tiny_classifier)
+    assert fitted.card.classifier == tiny_classifier.identity
+    assert fitted.patch == fitted.card.name
+    assert UniversalPatch(patch=name).fitted(tiny_classifier) == UniversalPatch(patch=name)
+    attacked = UniversalPatch().run(photos, Y, tiny_classifier).attacked
+    assert torch.equal(attacked, fitted.run(photos, Y, tiny_classifier).attacked)
 
 
 def test_scales(folder, photos):
@@ -118,7 +134,7 @@ def test_resized_keeps_colours_and_its_own_side():
 
 
 def test_wrong_checksum_is_refused(folder, photos):
-    file = next(folder.glob("*.safetensors"))
+    file = folder / "golf-ball.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"\x00")
     with pytest.raises(ValueError, match=f"{file.name}.*checksum"):
         UniversalPatch().run(photos, Y, Unasked())
@@ -149,12 +165,7 @@ def test_shipped_patches_are_whole(name):
     assert patch.min() >= 0
     assert patch.max() <= 1
     assert card.everything["provenance"]
-    if card.classifier.startswith("builtin"):
-        assert card.classifier == classifiers.load("builtin").identity, "trained on other weights than ship"
+    learned_on = card.classifier.partition(":")[0]
+    assert card.classifier == classifiers.load(learned_on).identity, "trained on other weights than ship"
     assert 0 <= card.everything["val"]["fooled"] <= 1
     assert UniversalPatch(patch=name).box(*[card.everything["photo_side"]] * 2).side == patch.shape[-1]
-
-
-def test_the_first_is_the_default():
-    default = UniversalPatch().patch
-    assert default == (FIRST if FIRST in universal_patch.PATCHES or not universal_patch.PATCHES else default)

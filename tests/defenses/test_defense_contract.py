@@ -33,6 +33,7 @@ STEP_NAMES = {
     "pixel-deflection": [
         *["photo", "robust cam", "deflected", "moved", "wavelet bands", "result", "difference"],
     ],
+    "heat-and-blur": ["photo", "relevance", "heat", "hot blur", "cold blur", "result", "difference"],
     "smoothing-vote": ["photo", "blurred once", "blurred twice", "result", "difference"],
 }
 

@@ -7,8 +7,8 @@ import torch
 
 from defenses import DEFENSES, LGS, SLGS, SmoothingVote
 from evaluation.compare import compare
-from evaluation.metrics import psnr, ssim
-from evaluation.sweep import parameter_of, sweep, values_over
+from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.sweep import sweep, values_over
 from explain import Memo, remembering
 from tests.defenses.contrast import contrast_classifier
 
@@ -39,6 +39,8 @@ def test_every_cell_is_the_defense_itself(clean, attacked, tiny_classifier):
         assert cell.target == pytest.approx(float(probabilities[2]))
         assert cell.ssim == ssim(clean, expected)
         assert cell.psnr == psnr(clean, expected)
+        said = [tiny_classifier(picture).softmax(1) for picture in (clean, expected)]
+        assert cell.ndcg == pytest.approx(ndcg(*said).item())
         if not cell.rejected:
             assert cell.label == tiny_classifier.labels[int(probabilities.argmax())]
             assert cell.outcome == ("right" if int(probabilities.argmax()) == true else "wrong")
@@ -77,7 +79,11 @@ def test_a_rejection_is_an_outcome_of_its_own():
 def test_a_sweep_is_the_defense_at_each_value(clean, attacked, tiny_classifier, name):
     defense = SLGS(threshold=0.05, saliency="gradient")
     found = sweep(attacked, clean, tiny_classifier, defense, name)
-    assert len(found.values) == len(found.probabilities) == len(found.ssim)
+    assert len(found.values) == len(found.probabilities) == len(found.ssim) == len(found.ndcg)
+    expected = tiny_classifier(clean).softmax(1)
+    torch.testing.assert_close(
+        torch.tensor(found.ndcg, dtype=torch.float64), ndcg(expected, found.probabilities)
+    )
     for value, probabilities, likeness in zip(found.values, found.probabilities, found.ssim, strict=True):
         result = replace(defense, **{name: value})(attacked, tiny_classifier)
         torch.testing.assert_close(tiny_classifier(result)[0].softmax(0), probabilities)
@@ -96,7 +102,7 @@ def test_the_saliency_is_asked_for_once(clean, tiny_classifier):
         lambda _module, inputs, _output: passes.append(len(inputs[0]))
     )
     found = sweep(clean, clean, tiny_classifier, SLGS(saliency="gradient"), "lam")
-    assert passes == [1, len(found.values)]
+    assert passes == [1, 1 + len(found.values)]  # with the clean photo, which nDCG compares with
 
 
 def test_a_memory_outside_is_left_alone(clean, tiny_classifier):
@@ -107,15 +113,15 @@ def test_a_memory_outside_is_left_alone(clean, tiny_classifier):
 
 
 def test_values_lie_on_the_parameters_steps():
-    lam = parameter_of(LGS(), "lam")
+    lam = LGS.parameter("lam")
     assert values_over(lam)[0] == 0
     assert values_over(lam)[-1] == 5
     assert len(values_over(lam)) == 26
     assert all(value == lam.check(value) for value in values_over(lam))
-    assert values_over(parameter_of(LGS(), "block"), 100) == tuple(range(3, 64, 2))
-    assert values_over(parameter_of(LGS(), "operator")) == ("forward", "sobel")
+    assert values_over(LGS.parameter("block"), 100) == tuple(range(3, 64, 2))
+    assert values_over(LGS.parameter("operator")) == ("forward", "sobel")
     with pytest.raises(ValueError, match="has no parameter lambda, only lam"):
-        parameter_of(LGS(), "lambda")
+        LGS.parameter("lambda")
 
 
 def test_rejections_are_told(clean):

@@ -12,7 +12,8 @@ def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch)
     assert [(row["attack"], row["defense"]) for row in rows] == [
         (case, name) for case in ("clean", "noise") for name in ("none", *DEFENSES)
     ]
-    assert rows[0]["top-1"] == 100
+    assert (rows[0]["top-1"], rows[0]["nDCG"]) == (100, 1)
+    assert all(0 <= row["nDCG"] <= 1 for row in rows)
     for row in rows:
         if row["defense"] == "none":
             continue

@@ -16,5 +16,6 @@ def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch)
     untouched = next(row for row in rows if row["deflections"] == 0 and row["parts"] == "PD")
     for name in ("clean", "ε 1/255", "ε 4/255"):
         assert untouched[name] == first[name]
+        assert untouched[f"{name}, nDCG"] == first[f"{name}, nDCG"] <= first["clean, nDCG"] == 1
     for row in figures["failures"]:
         assert row["photos not restored"] <= figures["photos"]

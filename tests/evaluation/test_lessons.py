@@ -46,9 +46,13 @@ def test_counts_only_photos_that_are_not_called_so_already(training, tiny_classi
         (said.argmax(1) == training.target).float().mean().item(), abs=1e-4
     )
     assert found["probability"] == pytest.approx(said[:, training.target].mean().item(), abs=1e-4)
+    assert 0 <= found["fooled turned"] <= 1
+    assert 0 <= found["fooled anywhere"] <= 1
 
 
 def test_nothing_to_count_is_no_share(training, tiny_classifier):
     tiny_classifier.head.bias[4] = 1e6
     x = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(1))
-    assert measured(training.patch, training, [x]) == {"photos": 0, "fooled": 0.0, "probability": 0.0}
+    found = measured(training.patch, training, [x])
+    assert set(found.values()) == {0}
+    assert set(found) == {"photos", "probability", "fooled", "fooled turned", "fooled anywhere"}

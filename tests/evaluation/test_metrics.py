@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.metrics import ndcg_score
 
-from evaluation.metrics import psnr, ssim
+from evaluation.metrics import ndcg, psnr, ssim
 
 
 @pytest.fixture
@@ -50,3 +51,72 @@ def test_any_size(size):
 def test_photos_of_different_size_are_refused(metric):
     with pytest.raises(ValueError, match="one shape"):
         metric(torch.zeros(3, 8, 8), torch.zeros(3, 8, 1))
+
+
+def probabilities(rows, labels, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return (3 * torch.randn(rows, labels, generator=generator, dtype=torch.float64)).softmax(1)
+
+
+CLEAN = torch.tensor([[0.6, 0.35, 0.05, 0.0]], dtype=torch.float64)
+FIRST, SECOND = 2**0.6 - 1, 2**0.35 - 1
+BEST = FIRST + SECOND / math.log2(3)
+
+
+@pytest.mark.parametrize(
+    ("other", "gained"),
+    [
+        ([0.4, 0.3, 0.2, 0.1], BEST),
+        ([0.3, 0.4, 0.2, 0.1], SECOND + FIRST / math.log2(3)),
+        ([0.1, 0.2, 0.3, 0.4], SECOND / math.log2(4) + FIRST / math.log2(5)),
+        ([0.4, 0.1, 0.2, 0.3], FIRST + SECOND / math.log2(5)),
+    ],
+)
+def test_ndcg_by_hand(other, gained):
+    """The first two labels hold 0.95 of the probability; the third counts 0."""
+    found = ndcg(CLEAN, torch.tensor([other], dtype=torch.float64))
+    assert found.shape == (1,)
+    assert found.item() == pytest.approx(gained / BEST, abs=1e-12)
+
+
+@pytest.mark.parametrize(("threshold", "counted"), [(0.5, 1), (0.6, 1), (0.61, 2), (0.95, 2), (0.96, 3)])
+def test_labels_count_until_the_threshold_is_reached(threshold, counted):
+    clean = torch.tensor([[0.6, 0.35, 0.05]])
+    other = torch.tensor([[0.2, 0.3, 0.5]])
+    gains = [2**p - 1 for p in clean[0].tolist()][:counted] + [0.0] * (3 - counted)
+    best = sum(gain / math.log2(place) for place, gain in enumerate(gains, 2))
+    found = sum(gain / math.log2(place) for place, gain in enumerate(reversed(gains), 2))
+    assert ndcg(clean, other, threshold).item() == pytest.approx(found / best, abs=1e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.9, 1.0])
+def test_ndcg_is_scikit_learns_on_the_same_gains(threshold):
+    """Its gains are linear, so it gets ours as they are."""
+    clean, other = probabilities(20, 12, 0), probabilities(20, 12, 1)
+    found = ndcg(clean, other, threshold)
+    for row in range(20):
+        p = clean[row].tolist()
+        gains, total = [0.0] * 12, 0.0
+        for label in sorted(range(12), key=lambda number: -p[number]):
+            if total < threshold:
+                gains[label] = 2 ** p[label] - 1
+            total += p[label]
+        expected = ndcg_score([gains], other[row : row + 1].numpy())
+        assert found[row].item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_same_ranking_is_1_and_none_is_beyond():
+    clean, other = probabilities(50, 112, 2), probabilities(50, 112, 3)
+    assert torch.equal(ndcg(clean, clean.square()), torch.ones(50, dtype=torch.float64))
+    found = ndcg(clean, other)
+    assert ((found > 0) & (found < 1)).all()
+    assert torch.equal(ndcg(clean[:1], other), ndcg(clean[:1].expand(50, -1), other))
+
+
+def test_what_cannot_be_compared_is_refused():
+    for clean, other in [((2, 3), (3, 3)), ((1, 3), (1, 4)), ((3,), (3,))]:
+        with pytest.raises(ValueError, match="rankings are compared"):
+            ndcg(torch.ones(clean), torch.ones(other))
+    for threshold in (0, 1.1):
+        with pytest.raises(ValueError, match="threshold must be over 0 and at most 1"):
+            ndcg(CLEAN, CLEAN, threshold)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from attacks import ATTACKS, eight_bit
 from defenses import DEFENSES
+from evaluation.metrics import ndcg
 from evaluation.report import attacked_arrays, report, save_story
 from evaluation.run import run_story
 from photos import gallery, gallery_photo
@@ -47,7 +48,10 @@ def test_everything_is_in_it(photo, tiny_classifier):
         assert len(told[stage]["top"]) == 5
         assert told[stage]["ssim"] == seen.ssim
         assert told[stage]["psnr"] == seen.psnr
-    assert told["clean"]["ssim"] is told["clean"]["psnr"] is None
+        assert told[stage]["ndcg"] == seen.ndcg
+    assert told["clean"]["ssim"] is told["clean"]["psnr"] is told["clean"]["ndcg"] is None
+    expected = ndcg(*(picture.logits.softmax(1) for picture in (story.clean, story.defended)))
+    assert told["defended"]["ndcg"] == expected.item()
     assert told["attack"]["name"] == "fgsm"
     assert told["attack"]["success"] == story.success
     assert told["attack"]["success_8bit"] == story.success_8bit

@@ -7,8 +7,10 @@ from torch import nn
 
 from classifiers.base import Classifier
 from explain import LOSSES, SALIENCIES, Memo, chosen, formula, logits, remembering, saliency, share_inside
+from explain.class_maps import evidence
 from explain.saliency import NOISE, PATH_STEPS, SAMPLES
 
+BY_PLACE = ("cam", "hirescam")
 METHODS = pytest.mark.parametrize("method", SALIENCIES)
 
 
@@ -152,6 +154,30 @@ def test_grad_cam_of_a_network_without_a_linear_head(x):
     torch.testing.assert_close(saliency(x, model, method="cam"), expected)
 
 
+def test_hirescam_is_cam_over_its_pixels_where_cam_is_exact(model, x):
+    pixels = model.with_features(x)[1][0, 0].numel()
+    exact = saliency(x, model, method="cam") / pixels
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), exact)
+    model.head = None
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), exact)
+
+
+def test_hirescam_lies_where_the_maxima_are(x):
+    """Behind a maximum over all places each channel counts at one place, and there with all of its score."""
+    stage, linear = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), nn.Linear(4, 5, bias=False)
+    model = small_classifier(nn.Sequential(stage, nn.AdaptiveMaxPool2d(1), nn.Flatten(), linear), stage)
+    features, labels = stage(x), model(x).argmax(1)
+    expected = torch.zeros(3, 44 * 53, dtype=x.dtype)
+    for photo in range(3):
+        for channel in range(4):
+            height, place = features[photo, channel].flatten().max(0)
+            expected[photo, place] += linear.weight[labels[photo], channel] * height
+    found = evidence(x, model)
+    torch.testing.assert_close(found.flatten(1), expected)
+    torch.testing.assert_close(found.sum((1, 2, 3)), model(x).amax(1))
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), found.clamp(min=0))
+
+
 def test_smoothgrad_keeps_to_the_label_of_the_photo_itself():
     """On its noisy copies the label wavers, and slopes towards both labels would cancel out."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
@@ -197,7 +223,9 @@ def test_its_own_gradient_is_exact(model, x, method, loss):
     step = 1e-7
     expected = (value(x + step * direction) - value(x - step * direction)) / (2 * step)
     # Up to its ReLUs the network is linear: the slope of a score is constant, the slope of a loss is not.
-    assert (abs(expected) > 1e-6) == (loss == "cross-entropy" or method in ("cam", "integrated-gradients"))
+    assert (abs(expected) > 1e-6) == (
+        loss == "cross-entropy" or method in (*BY_PLACE, "integrated-gradients")
+    )
     torch.testing.assert_close(slope, expected, rtol=1e-3, atol=1e-6)
 
 
@@ -240,7 +268,7 @@ def test_unknown_words_are_named(model, x):
 def test_the_formula_names_its_loss(method):
     five, one, score = formula(method), formula(method, top_k=1), formula(method, loss="top score")
     assert five.startswith("M = ")
-    assert (len({five, one, score}) == 3) == (method != "cam")
+    assert (len({five, one, score}) == 3) == (method not in BY_PLACE)
 
 
 @METHODS
@@ -260,8 +288,8 @@ def test_remembered_by_all_that_it_depends_on(model, x, method):
         assert cost(x) > 0
         assert cost(x) == cost(x, method="auto") == 0
         assert cost(changed) > 0
-        assert (cost(x, top_k=2) > 0) == (method != "cam")
-        assert (cost(x, loss="top score") > 0) == (method != "cam")
+        assert (cost(x, top_k=2) > 0) == (method not in BY_PLACE)
+        assert (cost(x, loss="top score") > 0) == (method not in BY_PLACE)
         assert (cost(x, seed=5) > 0) == (method == "smoothgrad")
 
 

@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torchvision.transforms.functional import gaussian_blur as torchvisions
 
-from ops.blur import gaussian_blur, gaussian_kernel, median
+from ops.blur import blurred, gaussian_blur, gaussian_kernel, median
 
 SIZES = [(17, 23), (5, 4), (1, 7), (2, 2), (1, 1)]
 
@@ -29,6 +29,14 @@ def test_blur_equals_scipys_on_small_photos_too(size, side):
     expected = ndimage.correlate1d(x.numpy(), kernel, axis=-2, mode="mirror")
     expected = ndimage.correlate1d(expected, kernel, axis=-1, mode="mirror")
     np.testing.assert_allclose(gaussian_blur(x, side, 1.5), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("sigma", [0.0, 0.4, 3.0, 20.0])
+def test_blur_of_any_strength_equals_scipys(size, sigma):
+    x = noise(*size)
+    expected = ndimage.gaussian_filter(x.numpy(), (0, 0, sigma, sigma), mode="mirror") if sigma else x
+    np.testing.assert_allclose(blurred(x, sigma), expected, atol=1e-12)
 
 
 def test_the_posts_kernel():
@@ -54,7 +62,9 @@ def test_median_equals_scipys(size, side):
     np.testing.assert_array_equal(median(x, side), expected)
 
 
-@pytest.mark.parametrize("function", [lambda x: gaussian_blur(x, 5, 1.0), lambda x: median(x, 3)])
+@pytest.mark.parametrize(
+    "function", [lambda x: gaussian_blur(x, 5, 1.0), lambda x: blurred(x, 2.0), lambda x: median(x, 3)]
+)
 def test_the_gradient_is_exact(function):
     assert torch.autograd.gradcheck(function, noise(4, 5).requires_grad_())
 

@@ -1,10 +1,14 @@
 """The parts of the training whose results can be told beforehand; the training itself is no test."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from training.train_classifier import Recipe, mixed
+from training import train_classifier
+from training.train_classifier import RECIPES, Recipe, Training, mixed, targets, train
 
 
 @pytest.fixture
@@ -55,3 +59,75 @@ def test_the_schedule():
     assert recipe.rate(0.4) > recipe.rate(0.6) > recipe.rate(0.9) > 0
     assert recipe.mixes(0.6) == recipe.mixing > 0
     assert recipe.mixes(0.5) == recipe.mixes(0.96) == 0
+    vgg = RECIPES["vgg"]
+    assert [vgg.side(epoch) for epoch in (0, 41, 42, 56, 57, 59)] == [96, 96, 128, 128, 160, 160]
+
+
+class TestTargets:
+    recipe = Recipe(label_smoothing=0.1, opinion=0.6)
+
+    def test_labels_alone(self):
+        found = targets(torch.tensor([2]), None, 4, self.recipe)
+        assert found.tolist() == [pytest.approx([0.025, 0.025, 0.925, 0.025])]
+
+    def test_the_teacher_speaks_too(self):
+        taught = torch.tensor([[0.5, 0.5, 0, 0]])
+        found = targets(torch.tensor([2]), taught, 4, self.recipe)
+        assert found.tolist() == [pytest.approx([0.31, 0.31, 0.37, 0.01])]
+
+
+SMALL = Recipe(
+    epochs=2, batch=4, sides=(32.0,) * 5, architecture="vgg", widths=(4, 6), depths=(1, 1), hidden=8
+)
+
+
+@pytest.fixture
+def pictures():
+    """Ten photos (3, 40, 50) uint8."""
+    generator = torch.Generator().manual_seed(0)
+    return list(torch.randint(256, (10, 3, 40, 50), generator=generator, dtype=torch.uint8))
+
+
+def learned(file, pictures, *, until=None, maps=None, recipe=SMALL):
+    """The weights, averaged and not, of a training that is stopped before step ``until``, if at all."""
+    training = Training(recipe, 3, torch.device("cpu"))
+    if file.exists():
+        training.load(torch.load(file, weights_only=True))
+    step = training.step
+    if until is not None:
+        training.step = lambda *x: step(*x) if training.steps < until else 1 / 0
+    train(training, pictures, torch.arange(10) % 3, maps, file)
+    return training.state()
+
+
+def same(one, other):
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+class TestTrain:
+    def test_goes_on_as_if_it_had_not_been_stopped(self, tmp_path, pictures, monkeypatch, capsys):
+        whole = learned(tmp_path / "whole.pt", pictures)
+        log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [(line["epoch"], line["side"]) for line in log] == [(1, 32), (2, 32)]
+        monkeypatch.setattr(train_classifier, "SAVE", 0.0)
+        broken = tmp_path / "broken.pt"
+        with pytest.raises(ZeroDivisionError):
+            learned(broken, pictures, until=3)
+        resumed = learned(broken, pictures)
+        assert resumed["steps"] == whole["steps"] == 4
+        assert same(resumed["network"], whole["network"])
+        assert same(resumed["average"], whole["average"])
+        resumed_log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line["loss"] for line in resumed_log] == [line["loss"] for line in log]
+
+    def test_a_teacher_changes_what_is_learned(self, tmp_path, pictures):
+        alone = learned(tmp_path / "alone.pt", pictures)
+        maps = torch.zeros(10, 3, 2, 2).half()
+        maps[:, 1] = 8
+        taught = learned(tmp_path / "taught.pt", pictures, maps=maps)
+        assert not same(alone["network"], taught["network"])
+
+    def test_refuses_the_checkpoint_of_another_recipe(self, tmp_path, pictures):
+        learned(tmp_path / "one.pt", pictures)
+        with pytest.raises(ValueError, match="another recipe"):
+            learned(tmp_path / "one.pt", pictures, recipe=replace(SMALL, seed=1))

@@ -6,8 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks.patch_training import Recipe, Training
-from attacks.universal_patch import read_cards, read_patch
+from attacks.patch_training import RECIPES, Recipe, Training
+from attacks.universal_patch import read_cards, read_patch, resized
+from photos import gallery_photo
 from training import train_patch
 
 
@@ -54,7 +55,9 @@ def test_writes_a_patch_that_the_attack_can_read(run, tiny_classifier, capsys):
     assert card.everything["photo_side"] == tiny_classifier.working_size
     assert card.everything["recipe"]["steps"] == 5
     assert card.everything["val"]["photos"] <= 4
-    assert 0 <= card.everything["val"]["fooled"] <= 1
+    assert card.everything["kind"] == "lavan"
+    for share in ("fooled", "fooled turned", "fooled anywhere", "probability"):
+        assert 0 <= card.everything["val"][share] <= 1
     assert card.everything["provenance"]
     file = out / "egg.safetensors"
     assert hashlib.sha256(file.read_bytes()).hexdigest() == card.sha256
@@ -81,8 +84,9 @@ def read_patch_of(out, name):
 
 def test_refuses_the_checkpoint_of_another_recipe(run, tmp_path):
     run("egg")
-    with pytest.raises(ValueError, match="another recipe or classifier"):
-        run("egg", "--learning-rate", "0.3")
+    for other in (["--learning-rate", "0.3"], ["--start", "grey"]):
+        with pytest.raises(ValueError, match="another recipe or classifier"):
+            run("egg", *other)
 
 
 def test_each_step_draws_new_crops(run, monkeypatch):
@@ -109,8 +113,17 @@ def test_learning_raises_the_target_and_leaves_the_model_alone(tiny_classifier):
     assert all(weight.grad is None for weight in tiny_classifier.parameters())
 
 
-def test_rate_falls_to_nothing():
-    recipe = Recipe(steps=10, learning_rate=0.2)
-    assert recipe.rate(0) == 0.2
-    assert recipe.rate(5) == pytest.approx(0.1)
-    assert recipe.rate(10) == 0
+def test_an_adversarial_patch_is_learned_everywhere_and_from_a_picture(run, tiny_classifier, monkeypatch):
+    seen = []
+    stickers = Recipe.stickers
+    monkeypatch.setattr(Recipe, "stickers", lambda self, *x: (seen.append(stickers(self, *x)), seen[-1])[1])
+    out = run("egg", "--kind", "adversarial-patch", "--start", "chelsea", "--learning-rate", "0.01")
+    card = read_cards(out)["egg"].everything
+    assert card["kind"] == "adversarial-patch"
+    assert card["recipe"]["rotation"] == RECIPES["adversarial-patch"].rotation > 0
+    assert "the photo chelsea of scikit-image" in card["provenance"]
+    rows, angles = (torch.cat([getattr(draw, name) for draw in seen]) for name in ("row", "angle"))
+    assert len(rows.unique()) == len(angles.unique()) == 15
+    # Five steps of at most 0.01 leave the picture what it is.
+    change = read_patch_of(out, "egg") - resized(gallery_photo("chelsea").working(128)[0], 29)
+    assert 0 < change.abs().max() < 0.05

@@ -49,6 +49,8 @@ def test_compare_has_a_row_for_every_defense():
         assert table[f"{column}_true"].between(0, 100).all()
         assert table[f"{column}_true"].max() > 1
         assert table[f"{column}_ssim"].between(-1, 1).all()
+        assert table[f"{column}_ndcg"].between(0, 1).all()
+    assert table["clean_ndcg"][0] == 1
     assert table["attacked_picture"].str.startswith("data:image/png;base64,").all()
     assert [box.label for box in app.selectbox if box.key and box.key.startswith("compare")] == [
         "Left",
@@ -81,15 +83,17 @@ def test_the_numbers_of_a_sweep(photos, tiny_classifier):
     found = {"lgs": sweep(photos[1:2], photos[:1], tiny_classifier, LGS(threshold=0.0), "lam")}
     rows = list(csv.DictReader(io.StringIO(numbers(found, 0, 2))))
     assert len(rows) == 26
-    assert rows[0] | {"clean_label": "", "attack_label": "", "ssim": ""} == {
+    assert rows[0] | {"clean_label": "", "attack_label": "", "ssim": "", "ndcg": ""} == {
         "defense": "lgs",
         "parameter": "lam",
         "value": "0",
         "clean_label": "",
         "attack_label": "",
         "ssim": "",
+        "ndcg": "",
         "rejected": "no",
     }
+    assert [float(row["ndcg"]) for row in rows] == pytest.approx(found["lgs"].ndcg, abs=1e-6)
     for row, probabilities in zip(rows, found["lgs"].probabilities, strict=True):
         assert float(row["clean_label"]) == pytest.approx(float(probabilities[0]), abs=1e-6)
         assert float(row["attack_label"]) == pytest.approx(float(probabilities[2]), abs=1e-6)

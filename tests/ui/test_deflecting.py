@@ -31,6 +31,8 @@ def test_the_story_and_what_is_inside_it():
     assert list(table["photo"]) == ROWS
     assert all("±" in cell for cell in table["true"][2:])
     assert re.fullmatch(r"\d of 5", table["restored"].iloc[-1])
+    assert table["ndcg"].between(0, 1).all()
+    assert table["ndcg"][0] == 1 > table["ndcg"][1:].min()
 
 
 def test_an_attack_of_the_other_kind_is_said_and_can_be_changed():

@@ -70,3 +70,6 @@ def test_a_kernel_is_written_out_while_it_fits(side, written):
     np.testing.assert_array_equal(heat.z, weights)
     assert list(heat.x) == list(heat.y) == list(range(-(side // 2), side // 2 + 1))
     assert bool(heat.texttemplate) == written
+    # Streamlit's theme puts its own colours in the place of #000001, #000002 and so on.
+    assert [colour for _, colour in heat.colorscale if colour.startswith("#")] == []
+    assert heat.colorscale[0] == (0, "rgb(0, 0, 4)")

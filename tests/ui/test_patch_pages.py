@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from attacks.universal_patch import DEFAULT
 from story.export import patch_npz
+from story.param import AUTO
 from story.render import to_png
 from tests.ui.test_pages import said, verdict
 from ui.compute import Workbench
@@ -63,7 +63,7 @@ def test_the_library_begins_with_the_ready_made_patch():
     assert said(app) == []
     assert app.title[0].value == "Patch library"
     assert app.session_state["attack"] == "universal-patch"
-    assert chosen(app) == DEFAULT
+    assert chosen(app) == AUTO
     assert "fooled" in verdict(app)
     assert "of the area it covers" in words(app)
     labels = [button.label for button in app.get("download_button")]
@@ -102,7 +102,7 @@ def test_a_patch_of_ones_own_is_kept_chosen_and_taken_away():
     app.switch_page("pages/patch_library.py").run()
     app.button(key="drop_patch").click().run()
     assert said(app) == []
-    assert chosen(app) == DEFAULT
+    assert chosen(app) == AUTO
     assert verdict(app) == before
 
 

@@ -7,7 +7,17 @@ from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
 from evaluation.run import run_story
 from story.render import ATTACKED, CLEAN, DEFENDED, TARGET_COLOUR, TRUE_COLOUR
-from ui.verdict import Stage, adversary, badge_html, bars_html, meanings, percent, stages, verdict_html
+from ui.verdict import (
+    NDCG_HELP,
+    Stage,
+    adversary,
+    badge_html,
+    bars_html,
+    meanings,
+    percent,
+    stages,
+    verdict_html,
+)
 
 
 def words(text: str) -> str:
@@ -41,6 +51,15 @@ def test_a_story_has_its_stages_in_their_colours(story):
     assert [stage.title for stage in line] == ["Clean", "Attacked", "Defended"]
     assert [stage.colour for stage in line] == [CLEAN, ATTACKED, DEFENDED]
     assert line[0].outcome == ""
+
+
+def test_every_picture_but_the_clean_one_has_its_ndcg_with_its_meaning(story):
+    line = stages(story)
+    assert [stage.ndcg for stage in line] == [None, story.attacked.ndcg, story.defended.ndcg]
+    text = verdict_html(line)
+    assert text.count("nDCG ") == 2
+    assert text.count(f"</summary>{html.escape(NDCG_HELP)}.</details>") == 2
+    assert f"{story.attacked.ndcg:.2f}" in words(text)
 
 
 def test_outcomes_are_words_and_icons():

@@ -1,0 +1,14 @@
+"""Does the object survive in the network's activity, even where the label is wrong?"""
+
+import streamlit as st
+
+from ui import defending, heating, places, shell
+
+scene = shell.scene()
+st.markdown(
+    "Where does the network's activity come from? Even where the label is wrong, much of it may still come "
+    "from the object: keep that sharp, blur the rest massively, and the classifier may see the object "
+    "again. Of the source only the abstract is at hand; how heat and blur are put together is our "
+    "reconstruction."
+)
+defending.show(scene, places.HEAT_AND_BLUR, heating.more)

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from attacks import LaVAN
+from explain import SALIENCIES, saliency
+from training import patch_story
+from training.patch_story import CLEAN, Case, cases, defenses, iou, measure, on_patch, tables
+
+
+def test_every_saliency_and_lambda_has_its_defense():
+    each = defenses()
+    assert len(each) == 3 * (1 + 2 * len(SALIENCIES))
+    assert (
+        each["SLGS by cam, λ 2.3"].values() | {"lam": 2.3, "saliency": "cam"}
+        == each["SLGS by cam, λ 2.3"].values()
+    )
+
+
+def test_cases_do_not_ask_for_the_label_that_is_there(tiny_classifier):
+    y = torch.arange(5).repeat(40)
+    found = list(cases(tiny_classifier, y, seed=0))
+    assert [case.name for case in found[:2]] == [CLEAN, "PGD 2/255"]
+    assert [case.attack.share for case in found[2:]] == list(patch_story.SHARES)
+    for case in found[2:]:
+        assert (case.goals != y).all()
+        assert set(case.goals.tolist()) == set(range(5))
+
+
+def test_iou():
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2, :2] = 1
+    found = torch.zeros(3, 1, 4, 4)
+    found[0, ..., :2, :2] = 1
+    found[1, ..., :2, :] = 1
+    assert iou(found, mask).tolist() == pytest.approx([1, 0.5, 0])
+
+
+def test_on_patch_is_the_mean_share_of_the_mass(photos, tiny_classifier):
+    mask = LaVAN(share=0.2).mask(photos[:1])
+    shares = []
+    for photo in photos.split(1):
+        map_ = saliency(photo, tiny_classifier, method="gradient")[0, 0]
+        box = LaVAN(share=0.2).box(44, 53)
+        shares.append(box.of(map_).sum().item() / map_.sum().item())
+    found = on_patch(tiny_classifier, photos, mask, "gradient")
+    assert found == pytest.approx(100 * sum(shares) / 3, abs=0.051)
+
+
+def test_a_case_leaves_out_photos_of_the_target(photos, tiny_classifier):
+    y = torch.tensor([0, 1, 2])
+    attack = LaVAN(share=0.2, iterations=2)
+    found = measure(tiny_classifier, photos, y, Case("it", attack, torch.tensor([1, 1, 1]), True))
+    assert found["photos"] == 2
+    assert found["to target"] in (0, 50, 100)
+    assert set(found["on patch"]) == set(SALIENCIES)
+    assert all("ssim" not in row for row in found["defended"].values())
+    clean = measure(tiny_classifier, photos, y, Case(CLEAN, None, y, False))
+    assert clean["photos"] == 3
+    assert all(-1 <= row["ssim"] <= 1 and "iou" not in row for row in clean["defended"].values())
+    text = tables({CLEAN: clean, "it": found}).splitlines()
+    assert len({line.count("|") for line in text[:4]}) == 1
+    assert sum(line.startswith("| SLGS") for line in text) == 3 * len(SALIENCIES)
+
+
+def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch, tiny_classifier, photos, capsys):
+    y = torch.tensor([0, 1, 2])
+    monkeypatch.setattr(patch_story, "load", lambda name: tiny_classifier)
+    monkeypatch.setattr(patch_story, "right_photos", lambda *_: (photos, y))
+    monkeypatch.setattr(patch_story, "SHARES", (0.1,))
+    asked = []
+
+    def told(classifier, x, y, case):
+        asked.append(case.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return measure(classifier, x, y, Case(case.name, None, y, False))
+
+    monkeypatch.setattr(patch_story, "measure", told)
+    words = ["patch_story", "--photos", "p", "--classifier", "tiny", "--json", str(tmp_path / "f.json")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(KeyboardInterrupt):
+        patch_story.main()
+    patch_story.main()
+    assert asked == [CLEAN, "PGD 2/255", "PGD 2/255", "LaVAN per photo, 10 %"]
+    assert "| LaVAN per photo, 10 % |" in capsys.readouterr().out
