@@ -24,7 +24,12 @@ def headings(app: AppTest) -> list[str]:
 
 def test_the_story_and_what_is_inside_it():
     app = page()
-    assert headings(app) == ["What the map is made of", "What the wavelets take away", "Which part helps"]
+    assert headings(app) == [
+        "Other draws of this defense",
+        "What the map is made of",
+        "What the wavelets take away",
+        "Which part helps",
+    ]
     assert len(app.main.get("image")) == 5
     thresholds, table = (frame.value for frame in app.dataframe)
     assert list(thresholds["direction"][:3]) == ["horizontal", "vertical", "diagonal"]
