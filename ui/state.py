@@ -21,7 +21,7 @@ ON = ("attacked", "clean")
 ATTACK_METHODS = ATTACKS if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"], **ATTACKS}
 METHODS: dict[str, Registry] = {"attack": ATTACK_METHODS, "defense": DEFENSES}
 """The registries, the default first."""
-_BEGUN = "begun"
+_BEGUN, _PAGE = "begun", "page"
 
 
 def choices() -> link.Choices:
@@ -50,6 +50,13 @@ def begin() -> bool:
         st.session_state.update(link.defaults(possible) | view.state)
         if view.sentence:
             notice(view.sentence)
+    elif context is not None and st.session_state[_PAGE] != context.page_script_hash:
+        # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
+        # until then the new page's widget has none.
+        known = [key for key in link.defaults(choices()) if key in st.session_state]
+        st.session_state.update({key: st.session_state[key] for key in known})
+    if context is not None:
+        st.session_state[_PAGE] = context.page_script_hash
     return first
 
 
