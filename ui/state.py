@@ -19,7 +19,7 @@ from ui.parameters import Registry, state_key, values_of
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
-_BEGUN = "begun"
+_BEGUN, _PAGE = "begun", "page"
 
 
 def attacks() -> Mapping[str, type[Attack]]:
@@ -61,6 +61,13 @@ def begin() -> bool:
         st.session_state.update(link.defaults(possible) | view.state)
         if view.sentence:
             notice(view.sentence)
+    elif context is not None and st.session_state[_PAGE] != context.page_script_hash:
+        # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
+        # until then the new page's widget has none.
+        known = [key for key in link.defaults(choices()) if key in st.session_state]
+        st.session_state.update({key: st.session_state[key] for key in known})
+    if context is not None:
+        st.session_state[_PAGE] = context.page_script_hash
     return first
 
 

@@ -60,7 +60,8 @@ def test_the_schedule():
     assert recipe.mixes(0.6) == recipe.mixing > 0
     assert recipe.mixes(0.5) == recipe.mixes(0.96) == 0
     vgg = RECIPES["vgg"]
-    assert [vgg.side(epoch) for epoch in (0, 14, 15, 37, 38, 47, 48, 49)] == [64, 64, 96, 96, 128, 128, 160, 160]
+    turning_points = (0, 14, 15, 37, 38, 47, 48, 49)
+    assert [vgg.side(epoch) for epoch in turning_points] == [64, 64, 96, 96, 128, 128, 160, 160]
 
 
 class TestTargets:

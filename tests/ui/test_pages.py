@@ -125,6 +125,19 @@ def test_the_link_holds_what_is_not_the_default():
     assert app.query_params == {"photo": "chelsea", "attack": "noise"}
 
 
+def test_what_two_pages_have_in_common_is_there_at_once():
+    app = smoothing_page()
+    assert "Attacked" in verdict(app)
+    app.switch_page("pages/classic_filters.py").run()
+    assert said(app) == []
+    assert "Attacked" in verdict(app)
+    app.segmented_control(key="on").set_value("clean").run()
+    assert "Attacked" not in verdict(app)
+    app.switch_page("pages/pixel_deflection.py").run()
+    assert "Attacked" not in verdict(app)
+    assert app.segmented_control(key="on").value == "clean"
+
+
 def test_choices_survive_page_changes():
     app = attack_page(attack="noise")
     app.slider(key="attack.noise.sigma").set_value(0.5).run()
