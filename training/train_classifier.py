@@ -16,6 +16,7 @@ import hashlib
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -258,41 +259,55 @@ def train(
     """All steps that are left, with the checkpoint replaced every ``SAVE`` seconds and after each epoch.
 
     ``maps`` are the teacher's label maps (N, labels, h, w), or None. The draws of a step depend on the seed
-    and its number alone, so that a training goes on as if it had not been stopped.
+    and its number alone, so that a training goes on as if it had not been stopped. A thread prepares the next
+    step while one runs.
     """
     recipe = training.recipe
     device = next(training.network.parameters()).device
     weights = labels.bincount().double().pow(recipe.sampling_power - 1)[labels]
     per_epoch = len(photos) // recipe.batch
-    training.network.train()
-    saved = began = time.monotonic()
-    while training.steps < recipe.epochs * per_epoch:
-        epoch, number = divmod(training.steps, per_epoch)
-        side = recipe.side(epoch)
+
+    def prepared(step: int) -> tuple[Tensor, Tensor, torch.Generator]:
+        """Photos of a step, what is to be said of them, and what draws the rest."""
+        epoch, number = divmod(step, per_epoch)
         generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
         order = torch.multinomial(weights, per_epoch * recipe.batch, replacement=True, generator=generator)
         chosen = order.split(recipe.batch)[number]
-        draws = (recipe.seed + 1) * 10**7 + training.steps
-        generator.manual_seed(draws)
-        torch.manual_seed(draws)  # dropout knows no other generator
+        generator.manual_seed(draws_of(recipe, step))
+        side = recipe.side(epoch)
         crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
-        batch = jittered(torch.stack([crop for crop, _ in crops]).to(device) / 255, recipe.jitter, generator)
+        batch = jittered(torch.stack([crop for crop, _ in crops]) / 255, recipe.jitter, generator)
         taught = None
         if maps is not None:
             taught = opinions(maps[chosen], torch.tensor([part for _, part in crops]))
-        wanted = targets(labels[chosen], taught, training.labels, recipe)
-        share = training.steps / (recipe.epochs * per_epoch)
-        training.step(batch, wanted.to(device), share, generator)
-        now = time.monotonic()
-        if number + 1 == per_epoch:
-            loss = round(sum(training.losses) / len(training.losses), 4)
-            line = {"epoch": epoch + 1, "side": side, "loss": loss, "seconds": round(now - began)}
-            print(json.dumps(line), flush=True)
-            training.losses.clear()
-            began = now
-        if number + 1 == per_epoch or now - saved >= SAVE:
-            training.save(checkpoint)
-            saved = now
+        return batch, targets(labels[chosen], taught, training.labels, recipe), generator
+
+    training.network.train()
+    saved = began = time.monotonic()
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(prepared, training.steps)
+        while training.steps < recipe.epochs * per_epoch:
+            batch, wanted, generator = coming.result()
+            coming = ahead.submit(prepared, training.steps + 1)
+            epoch, number = divmod(training.steps, per_epoch)
+            torch.manual_seed(draws_of(recipe, training.steps))  # dropout knows no other generator
+            share = training.steps / (recipe.epochs * per_epoch)
+            training.step(batch.to(device), wanted.to(device), share, generator)
+            now = time.monotonic()
+            if number + 1 == per_epoch:
+                loss = round(sum(training.losses) / len(training.losses), 4)
+                line = {"epoch": epoch + 1, "side": recipe.side(epoch), "loss": loss}
+                print(json.dumps(line | {"seconds": round(now - began)}), flush=True)
+                training.losses.clear()
+                began = now
+            if number + 1 == per_epoch or now - saved >= SAVE:
+                training.save(checkpoint)
+                saved = now
+
+
+def draws_of(recipe: Recipe, step: int) -> int:
+    """The seed of all that is drawn in a step."""
+    return (recipe.seed + 1) * 10**7 + step
 
 
 def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.device) -> dict[str, Any]:
