@@ -157,7 +157,7 @@ def run_story(
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
         if attack is not None:
             y = _label(attack, clean, classifier, target, seed)
-            wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
+            wanted = int(y) if attack.aim == "targeted" else built_in_target(attack, classifier)
             if trace is None:
                 with watch.times("attack"):
                     trace = attack.run(x, y, classifier, progress)
@@ -223,7 +223,7 @@ def _label(
     return labels_for(attack, clean.logits, number, getattr(attack, "seed", 0) if seed is None else seed)
 
 
-def _built_in_target(attack: Attack, classifier: Classifier) -> int | None:
+def built_in_target(attack: Attack, classifier: Classifier) -> int | None:
     """Number of the label that a ready-made attack was made for, where the classifier has that label."""
     label = getattr(attack, "target_label", None)
     return classifier.labels.index(label) if label in classifier.labels else None

@@ -1,7 +1,7 @@
 """What a classifier looks at, and a memory for it."""
 
 from explain.class_maps import COMBINATIONS, class_maps, combined, enlarged, robust_cam, top_maps
-from explain.memo import Memo, remembered, remembering
+from explain.memo import Memo, PassingMemo, remembered, remembering
 from explain.prediction import logits
 from explain.relevance import GRAD_CAM, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency
@@ -13,6 +13,7 @@ __all__ = [
     "SALIENCIES",
     "STARTS",
     "Memo",
+    "PassingMemo",
     "chosen",
     "class_maps",
     "combined",

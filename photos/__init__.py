@@ -12,6 +12,7 @@ from photos.read import (
     PhotoError,
     read_photo,
 )
+from photos.source import Source, open_source
 
 __all__ = [
     "FORMATS",
@@ -22,9 +23,11 @@ __all__ = [
     "GalleryEntry",
     "Photo",
     "PhotoError",
+    "Source",
     "gallery",
     "gallery_entry",
     "gallery_photo",
+    "open_source",
     "read_photo",
     "resized_square",
 ]
