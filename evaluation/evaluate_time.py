@@ -115,7 +115,7 @@ def main() -> None:
     selection = Selection(None, 0, given.batch, classifier.working_size)
     seconds, bare = measure(classifier, plan, selection, given.photos)
     print(
-        f"{given.photos} photos, {len(plan.cells)} rows each: {seconds:.1f} s, its passes alone {bare:.1f} s, "
+        f"{given.photos} photos, {len(plan.cells)} rows each: {seconds:.1f} s, its passes {bare:.1f} s, "
         f"{100 * bare / seconds:.0f} % of their speed ({classifier.name}, {classifier.working_size} px, "
         f"batch {given.batch}, {classifier.device})"
     )

@@ -56,7 +56,7 @@ SCHEMA = pa.schema(
 """The rows' columns; null where there is no such thing.
 
 ``number`` and ``file`` name the photo in its source, ``label`` is its own, in the classifier's word where it
-has one. ``outcome``: right, wrong, rejected, or unread with a ``reason``. ``cause``: see ``evaluation.causes``.
+has one. ``outcome``: right, wrong, rejected, or unread with a ``reason``. ``cause``: ``evaluation.causes``.
 ``clean`` and ``clean_probability`` (of ``label``): the classifier on the clean photo without a defense;
 ``bare``: on this attack's photo without a defense. The others are as ``evaluation.cells.measure`` tells them.
 """

@@ -1,0 +1,67 @@
+"""The figures of a run: intervals as scipy has them, counts as one counts by hand."""
+
+import math
+
+import pyarrow as pa
+import pytest
+from scipy.stats import binomtest
+
+from evaluation import tally
+from evaluation.store import SCHEMA
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 1), (1, 1), (7, 50), (50, 50), (0, 12), (4999, 5000)])
+def test_the_interval_is_wilsons(hits, trials):
+    expected = binomtest(hits, trials).proportion_ci(method="wilson")
+    assert tally.wilson(hits, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert 0 <= tally.wilson(hits, trials)[0] <= hits / trials <= tally.wilson(hits, trials)[1] <= 1
+
+
+def test_without_a_trial_nothing_is_known():
+    assert tally.wilson(0, 0) == (0, 1)
+
+
+def row(outcome, clean, cause="", psnr=20.0, defense="lgs"):
+    figures = {} if outcome == "unread" else {"ssim": 0.5, "psnr": psnr, "milliseconds": 3.0}
+    return {
+        "attack": "none",
+        "defense": defense,
+        "outcome": outcome,
+        "cause": cause,
+        "label": "cat",
+        "clean": clean,
+        **figures,
+    }
+
+
+def test_counts():
+    rows = [
+        row("right", "cat", psnr=10.0),
+        row("wrong", "cat", "object smoothed away"),
+        row("right", "dog"),
+        row("rejected", "dog", "wrong on the clean photo"),
+        row("unread", None, None),
+    ]
+    tables = [pa.Table.from_pylist(part, SCHEMA) for part in (rows[:2], rows[2:])]
+    told = tally.summary(tables)
+    assert (told["photos"], told["unread"]) == (5, 1)
+    (cell,) = told["cells"]
+    assert cell["photos"] == 4
+    assert cell["accuracy"]["right"] == 2
+    assert cell["accuracy"]["share"] == 0.5
+    assert (cell["accuracy_when_clean"]["right"], cell["accuracy_when_clean"]["of"]) == (1, 2)
+    assert cell["outcomes"] == {"right": 2, "wrong": 1, "rejected": 1, "unread": 1}
+    assert cell["causes"] == {"wrong on the clean photo": 1, "object smoothed away": 1}
+    assert cell["ssim"] == 0.5
+    assert cell["psnr"] == 17.5
+    text = tally.table(told)
+    assert "5 photos, 1 of them could not be used" in text
+    assert "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 1 | 0.500 | 17.5 | 3.0 |" in text
+
+
+def test_nothing_usable_and_infinite_figures():
+    told = tally.summary([pa.Table.from_pylist([row("unread", None)], SCHEMA)])
+    assert told["cells"][0]["accuracy"]["share"] is None
+    assert "–" in tally.table(told)
+    told = tally.summary([pa.Table.from_pylist([row("right", "cat", psnr=math.inf)], SCHEMA)])
+    assert told["cells"][0]["psnr"] is None
