@@ -1,4 +1,4 @@
-"""A batch's figures are those of each photo by itself, as Compare has them, and of nothing else in the batch."""
+"""A batch's figures are those that Compare has of each photo, and no photo hears of the others."""
 
 import numpy as np
 import pytest

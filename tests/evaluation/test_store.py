@@ -85,7 +85,7 @@ def test_another_file_of_that_name_is_refused(tmp_path, text):
 def test_rows_without_settings_are_refused(run):
     run.add(0, rows(1))
     (run.folder / SETTINGS).unlink()
-    with pytest.raises(ValueError, match="has rows but no run.json"):
+    with pytest.raises(ValueError, match=r"has rows but no run\.json"):
         run.begin(SAME, {})
 
 
@@ -141,6 +141,6 @@ def test_a_damaged_part_is_named(run):
     run.add(0, rows(1))
     path = run.folder / PARTS / "000000.parquet"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ValueError, match="000000.parquet is damaged: delete it"):
+    with pytest.raises(ValueError, match=r"000000\.parquet is damaged: delete it"):
         run.merge(1)
     assert not run.merged

@@ -93,7 +93,9 @@ def test_what_holds_nothing_is_refused(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK")
     with pytest.raises(PhotoError, match="no zip file"):
         open_source(str(tmp_path / "a.zip"))
-    with pytest.raises(PhotoError, match="nor a data set of that name .imagenette, imagenet, cifar10, svhn"):
+    with pytest.raises(
+        PhotoError, match=r"nor a data set of that name \(imagenette, imagenet, cifar10, svhn"
+    ):
         open_source(str(tmp_path / "nothing"))
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("file,label\n1.jpg,cat\n")
