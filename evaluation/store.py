@@ -87,7 +87,7 @@ class Run:
         """
         text = report_json({**facts, "settings": settings})
         if not (self.folder / SETTINGS).exists():
-            if self.merged or any(self.done()):
+            if self.merged or self.done():
                 raise ValueError(f"{self.folder} has rows but no {SETTINGS}: choose another --out")
             self.write(SETTINGS, text.encode())
         try:
