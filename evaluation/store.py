@@ -152,10 +152,11 @@ class Run:
 
     def _read(self, block: int) -> pa.Table:
         path = self.folder / _part(block)
-        try:
-            return pq.read_table(path, schema=SCHEMA)
-        except pa.ArrowInvalid:
-            raise ValueError(f"{path} is damaged: delete it and give the same command again") from None
+        with path.open("rb") as file:  # a file that is not there is no damaged one
+            try:
+                return pq.read_table(file, schema=SCHEMA)
+            except (pa.ArrowException, OSError):
+                raise ValueError(f"{path} is damaged: delete it and give the same command again") from None
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[IO[bytes]]:
@@ -171,7 +172,7 @@ class Run:
                 os.fsync(file.fileno())
             passing.replace(path)
         except OSError as error:
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+            raise OSError(error.errno, error.strerror or str(error), error.filename or str(path)) from error
         finally:
             passing.unlink(missing_ok=True)
 
