@@ -1,22 +1,8 @@
-"""Why a defense did not give the right label: one word or phrase for each row of a run.
-
-The first that holds is a row's cause:
-
-* ``attack failed``: the label is right, and is so without the defense too.
-* "": the label is right, though the attack fooled the bare classifier, or there was none.
-* ``wrong on the clean photo``: the bare classifier gives the clean photo another label.
-* ``unsure on the clean photo``: it gives the right one less than ``UNSURE``.
-* ``rejected``: the defense accepts no label.
-* ``no defense``: the attack fooled the bare classifier, and the row has no defense.
-* ``object smoothed away``: without the defense the label is right.
-* ``patch not found``: the defense's place (``Defense.finds``) and the attack's mask have an intersection over
-  union under ``FOUND``.
-* ``object smoothed away``, too: the label is neither the right one nor the one that the attack made.
-* ``patch found but not removed``: the label is the one that the attack made.
-* ``attack not removed``: the same, where the attack has no mask or the defense looks for no place.
+"""Why a defense did not give the right label: one word or phrase for each row of a run, see ``MEANINGS``.
 
 Source: You-Wei and Sheng-De 2022, section 4.2, for the first two failures and the loss of the object; the
-others are ours.
+others, and both bounds, are ours. The bounds are round numbers that seemed sensible, not measured ones; every
+run keeps those that it was made with, and rows hold the figures themselves.
 """
 
 from __future__ import annotations
@@ -40,17 +26,26 @@ SMOOTHED_AWAY = "object smoothed away"
 NOT_FOUND = "patch not found"
 NOT_REMOVED = "patch found but not removed"
 STILL_ATTACKED = "attack not removed"
-CAUSES = (
-    ATTACK_FAILED,
-    CLEAN_WRONG,
-    UNSURE_CLEAN,
-    REJECTED,
-    NO_DEFENSE,
-    SMOOTHED_AWAY,
-    NOT_FOUND,
-    NOT_REMOVED,
-    STILL_ATTACKED,
-)
+MEANINGS = {
+    ATTACK_FAILED: "The label is right, and is so without the defense too.",
+    CLEAN_WRONG: "The bare classifier gives the clean photo another label.",
+    UNSURE_CLEAN: f"It gives the right label of the clean photo less than {100 * UNSURE:g} %.",
+    REJECTED: "The defense accepts no label.",
+    NO_DEFENSE: "The attack fooled the bare classifier, and there is no defense.",
+    SMOOTHED_AWAY: "Without the defense the label is right; or the label is neither the right one nor the "
+    "attack's.",
+    NOT_FOUND: f"Where the defense looks and where the patch is overlap by less than {100 * FOUND:g} % "
+    "(intersection over union).",
+    NOT_REMOVED: "They overlap by more, and the label is still the one that the attack made.",
+    STILL_ATTACKED: "The same label, where the attack has no patch or the defense looks for no place.",
+}
+"""Cause -> when it is one, in the order in which they are asked; the first that holds counts.
+
+A row has none ("") where the label is right though the attack fooled the bare classifier, or where there was
+no attack. ``object smoothed away`` is asked twice: before the patch where the label is right without the
+defense, and after ``patch not found`` where a third label comes out.
+"""
+CAUSES = tuple(MEANINGS)
 
 Words = NDArray[np.str_]
 Truths = NDArray[np.bool_]

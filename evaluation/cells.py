@@ -60,7 +60,12 @@ def random_target(file: str, label: int, labels: int, seed: int) -> int:
 
 @torch.no_grad()
 def measure(
-    x: Tensor, label: NDArray[np.int64], files: Sequence[str], classifier: Classifier, plan: Plan
+    x: Tensor,
+    label: NDArray[np.int64],
+    files: Sequence[str],
+    classifier: Classifier,
+    plan: Plan,
+    pause: Callable[[], None] | None = None,
 ) -> Columns:
     """Every attack on photos ``x`` (B, 3, H, W), and every defense behind it.
 
@@ -70,6 +75,7 @@ def measure(
         files: B names, which fix the random targets.
         classifier: attacked without the defenses, and asked for the verdicts.
         plan: the methods.
+        pause: called after every iteration of an attack; what it raises ends it all.
 
     Returns:
         ``predicted`` number of the label that comes out, -1 where it is rejected; ``probability`` of it, or
@@ -80,6 +86,7 @@ def measure(
     """
     right = torch.from_numpy(label).to(x.device)
     scores = classifier(x)
+    progress = None if pause is None else lambda _: pause()
     rows: list[Columns] = []
     for attack in (None, *plan.attacks.values()):
         picture, mask, spent = x, None, 0.0
@@ -87,7 +94,7 @@ def measure(
         if attack is not None:
             y = _wanted(attack, scores, label, files, plan)
             began = _now(x.device)
-            trace = attack.run(x, y, classifier, frames=0)
+            trace = attack.run(x, y, classifier, progress, frames=0)
             spent = _now(x.device) - began
             picture, mask = trace.attacked.to(x), trace.mask
             target = _target(attack, y, classifier)

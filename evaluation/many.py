@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,22 @@ from defenses import DEFENSES
 from evaluation import tally
 from evaluation.causes import FOUND, UNSURE, causes, outcomes
 from evaluation.cells import NONE, Columns, Plan, in_halves, measure
-from evaluation.report import method_facts
+from evaluation.report import method_facts, method_of
 from evaluation.store import SCHEMA, SUMMARY, TABLE, Run
 from photos import Source
 from story.export import report_json, versions
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) photos of this process's share."""
+
+
+ON_CPU, ELSEWHERE = 16, 128
+"""Photos that are computed together where nothing else is said."""
+
+
+def usual_batch(device: torch.device) -> int:
+    """How many photos are computed together on ``device`` where nothing else is said."""
+    return ON_CPU if device.type == "cpu" else ELSEWHERE
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,19 @@ class Share:
         return share
 
 
+@dataclass(frozen=True)
+class Manners:
+    """How a run gives way to others on the same device.
+
+    Attributes:
+        turn: makes a context in which the device is the run's alone; one for each block.
+        pause: called inside it after every iteration of an attack; what it raises ends the run.
+    """
+
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    pause: Callable[[], None] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class _Decoded:
     """A photo, or why there is none."""
@@ -105,6 +128,7 @@ def evaluate(
     selection: Selection,
     share: Share = Share(),
     progress: Progress | None = None,
+    manners: Manners = Manners(),
 ) -> dict[str, Any] | None:
     """Computes what is missing of this process's share; whoever finds nothing missing any more sums up.
 
@@ -117,7 +141,7 @@ def evaluate(
         torch.OutOfMemoryError: not even one photo fits.
     """
     known = label_numbers(source, classifier)
-    run.begin(settings(source, classifier, plan, selection), {"source": source.name})
+    begin(run, source, classifier, plan, selection)
     blocks = selection.blocks(len(source))
     if not run.merged:
         done = run.done()
@@ -130,7 +154,10 @@ def evaluate(
             for block, photos in zip(todo, decoded, strict=True):
                 if progress is not None:
                     progress(ready, total)
-                rows, most = _rows(blocks[block], photos, source, known, classifier, plan, most)
+                with manners.turn():
+                    rows, most = _rows(
+                        blocks[block], photos, source, known, classifier, plan, most, manners.pause
+                    )
                 run.add(block, rows)
                 ready += len(photos)
         if progress is not None:
@@ -138,6 +165,18 @@ def evaluate(
         if len(run.done()) < len(blocks) and not run.merged:
             return None
     return _sum_up(run, len(blocks))
+
+
+def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> None:
+    """Writes ``run.json`` where there is none.
+
+    Raises:
+        ValueError: the folder holds another run.
+        OSError: it cannot be written.
+    """
+    place = Path(source.name)
+    named = {"source": str(place.absolute()) if place.exists() else source.name}
+    run.begin(settings(source, classifier, plan, selection), {**named, "classifier": classifier.name})
 
 
 def settings(source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> dict[str, Any]:
@@ -156,6 +195,19 @@ def settings(source: Source, classifier: Classifier, plan: Plan, selection: Sele
         "found_from": FOUND,
         "versions": versions(),
     }
+
+
+def asked(told: Mapping[str, Any], classifier: Classifier) -> tuple[Plan, Selection]:
+    """What a run's settings ask for: ``settings`` the other way.
+
+    Raises:
+        ValueError: there is no such method, parameter or label here.
+    """
+    attacks = {name: method_of(facts, ATTACKS) for name, facts in told["attacks"].items()}
+    defenses = {name: method_of(facts, DEFENSES) for name, facts in told["defenses"].items()}
+    target = None if told["target"] is None else classifier.index(told["target"])
+    selection = Selection(told["limit"], told["seed"], told["batch"], told["size"])
+    return Plan(attacks, defenses, target, told["target_seed"]), selection
 
 
 def label_numbers(source: Source, classifier: Classifier) -> list[int | None]:
@@ -223,6 +275,7 @@ def _rows(
     classifier: Classifier,
     plan: Plan,
     most: int,
+    pause: Callable[[], None] | None,
 ) -> tuple[pa.Table, int]:
     """The rows of a block, photo by photo, and how many photos at once fitted into memory."""
     used = [place for place, photo in enumerate(photos) if photo.picture is not None]
@@ -232,7 +285,7 @@ def _rows(
 
     def compute(part: slice) -> Columns:
         x = torch.cat(pictures[part]).to(classifier.device)
-        return measure(x, label[part], files[part], classifier, plan)
+        return measure(x, label[part], files[part], classifier, plan, pause)
 
     told: dict[str, list[Any]] = {}
     if used:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evaluation.causes import CAUSES
 from evaluation.measuring import markdown
@@ -50,24 +51,32 @@ def summary(tables: Iterable[pa.Table]) -> dict[str, Any]:
     ends of a 95 % interval.
     """
     cells: dict[tuple[str, str], _Cell] = {}
+    figures = COLUMNS[-3:]
     for table in tables:
-        columns = (table[name].to_pylist() for name in COLUMNS)
-        for attack, defense, outcome, cause, label, clean, *figures in zip(*columns, strict=True):
-            cell = cells.setdefault((attack, defense), _Cell())
-            cell.outcomes[outcome] += 1
-            if outcome == "unread":
+        rows = table.append_column("clean_right", pc.equal(table["label"], table["clean"]))
+        rows = rows.append_column("place", pa.array(range(len(rows))))
+        groups = rows.group_by([*COLUMNS[:4], "clean_right"], use_threads=False)
+        counted = groups.aggregate(
+            [([], "count_all"), ("place", "min"), *((name, "sum") for name in figures)]
+        )
+        # Cells in the order in which the rows have them.
+        for group in counted.sort_by("place_min").to_pylist():
+            cell = cells.setdefault((group["attack"], group["defense"]), _Cell())
+            count = group["count_all"]
+            cell.outcomes[group["outcome"]] += count
+            if group["outcome"] == "unread":
                 continue
-            if cause:
-                cell.causes[cause] += 1
-            if label == clean:
-                cell.clean += 1
-                cell.clean_kept += outcome == "right"
-            for name, figure in zip(COLUMNS[-3:], figures, strict=True):
-                cell.sums[name] += figure
+            if group["cause"]:
+                cell.causes[group["cause"]] += count
+            if group["clean_right"]:
+                cell.clean += count
+                cell.clean_kept += count * (group["outcome"] == "right")
+            for name in figures:
+                cell.sums[name] += group[f"{name}_sum"]
     told = [_told(attack, defense, cell) for (attack, defense), cell in cells.items()]
     return {
-        "photos": sum(next(iter(cells.values())).outcomes.values()),
-        "unread": next(iter(cells.values())).outcomes["unread"],
+        "photos": max((cell.outcomes.total() for cell in cells.values()), default=0),
+        "unread": max((cell.outcomes["unread"] for cell in cells.values()), default=0),
         "cells": told,
     }
 
@@ -106,8 +115,8 @@ def table(told: dict[str, Any]) -> str:
             {
                 "attack": cell["attack"],
                 "defense": cell["defense"],
-                "right": _percent(cell["accuracy"]),
-                "right, of those right when clean": _percent(cell["accuracy_when_clean"]),
+                "right": percent(cell["accuracy"]),
+                "right, of those right when clean": percent(cell["accuracy_when_clean"]),
                 "rejected": cell["outcomes"]["rejected"],
                 "SSIM": "–" if cell["ssim"] is None else f"{cell['ssim']:.3f}",
                 "PSNR": "–" if cell["psnr"] is None else f"{cell['psnr']:.1f}",
@@ -131,7 +140,8 @@ def table(told: dict[str, Any]) -> str:
     )
 
 
-def _percent(share: dict[str, Any]) -> str:
-    if share["share"] is None:
+def percent(share: Mapping[str, Any] | None) -> str:
+    """A share with its interval in %, "–" without a photo."""
+    if share is None or share["share"] is None:
         return "–"
     return f"{100 * share['share']:.1f} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"

@@ -12,7 +12,7 @@ from classifiers import Classifier, available_devices
 from defenses import DEFENSES, Defense
 from evaluation import tally
 from evaluation.cells import Plan
-from evaluation.many import Selection, Share, evaluate
+from evaluation.many import ELSEWHERE, ON_CPU, Selection, Share, evaluate, usual_batch
 from evaluation.store import Run
 from photos import LARGEST_SIZE, SMALLEST_SIZE, Source, open_source
 from photos.known_sets import KNOWN_SETS
@@ -27,8 +27,6 @@ EVALUATE: Registries = {
 }
 """Every method in a role of its own, so that each can have its parameters."""
 OWN_OPTIONS = ("limit", "seed", "batch", "root")
-ON_CPU, ELSEWHERE = 16, 128
-"""Photos that are computed together."""
 
 
 def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
@@ -44,13 +42,15 @@ def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
         "--attack",
         metavar="NAME",
         action="append",
-        help=f"may be given several times (none by default): {', '.join(ATTACKS)}",
+        help="may be given several times (none by default), with parameters of its own as "
+        f"lavan:share=5,iterations=100: {', '.join(ATTACKS)}",
     )
     parser.add_argument(
         "--defense",
         metavar="NAME",
         action="append",
-        help=f"may be given several times (none by default): {', '.join(DEFENSES)}",
+        help="may be given several times (none by default), with parameters of its own as "
+        f"slgs:lam=1.5: {', '.join(DEFENSES)}",
     )
     parser.add_argument("--target", metavar="LABEL", help="label that the attacks shall reach")
     parser.add_argument("--limit", metavar="N", type=int, help="how many photos, drawn by --seed (all)")
@@ -90,7 +90,7 @@ def tell_evaluation(chosen: Namespace) -> None:
     selection = Selection(
         limit=chosen.limit,
         seed=seed,
-        batch=chosen.batch or (ON_CPU if classifier.device.type == "cpu" else ELSEWHERE),
+        batch=chosen.batch or usual_batch(classifier.device),
         size=chosen.size or classifier.working_size,
     )
     with Bar("evaluating", quiet=chosen.quiet or share.local > 0) as bar:
@@ -111,12 +111,15 @@ def tell_evaluation(chosen: Namespace) -> None:
 
 
 def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
-    """The attacks and defenses by name, with their parameters."""
-    attacking = {name: named("attack", name, ATTACKS) for name in chosen.attack or ()}
-    defending = {name: named("defense", name, DEFENSES) for name in chosen.defense or ()}
-    methods: dict[str, type[Parametrised]] = {**attacking, **defending}
+    """The attacks and defenses with their parameters, by the words that name them on the command line."""
+    attacking = {text: named("attack", _base(text), ATTACKS) for text in chosen.attack or ()}
+    defending = {text: named("defense", _base(text), DEFENSES) for text in chosen.defense or ()}
+    methods: dict[str, type[Parametrised]] = {
+        _base(text): cls for text, cls in [*attacking.items(), *defending.items()]
+    }
     given = given_flags(chosen)
-    for role, names in (("attack", list(attacking)), ("defense", list(defending))):
+    for role, known in (("attack", attacking), ("defense", defending)):
+        names = list(dict.fromkeys(map(_base, known)))
         if len(names) == 1:
             given = {
                 f"{names[0]}.{flag.removeprefix(f'{role}.')}" if flag.startswith(f"{role}.") else flag: text
@@ -126,11 +129,25 @@ def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
     if chosen.target is not None:
         for name, cls in attacking.items():
             if cls.targeted == "either":
-                texts[name] = {"goal": "targeted", **texts[name]}
+                texts[_base(name)] = {"goal": "targeted", **texts[_base(name)]}
     return (
-        {name: cls(**cls.parsed(texts[name])) for name, cls in attacking.items()},
-        {name: cls(**cls.parsed(texts[name])) for name, cls in defending.items()},
+        {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in attacking.items()},
+        {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in defending.items()},
     )
+
+
+def _base(text: str) -> str:
+    """The method's name in ``name:parameter=value,parameter=value``."""
+    return text.partition(":")[0]
+
+
+def _own(text: str) -> dict[str, str]:
+    """The parameters in it."""
+    pairs = [pair.partition("=") for pair in text.partition(":")[2].split(",") if pair]
+    for name, sign, _ in pairs:
+        if not sign:
+            raise ValueError(f"{text} names parameters as {_base(text)}:parameter=value, not {name}")
+    return {name.strip().replace("-", "_"): value for name, _, value in pairs}
 
 
 def _target(text: str | None, attacks: dict[str, Attack], classifier: Classifier) -> int | None:
