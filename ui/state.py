@@ -9,11 +9,12 @@ from attacks import ATTACKS
 from classifiers import names
 from defenses import DEFENSES
 from photos import gallery
+from story import Parametrised
 from story.param import Value
 from ui import link
 from ui.calm import notice
 from ui.compute import Scene, workbench
-from ui.parameters import Registry, state_key, values_of
+from ui.parameters import Registry, on_screen, state_key, values_of
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
@@ -61,6 +62,14 @@ def method(kind: str) -> str:
 def chosen_values(kind: str) -> dict[str, Value]:
     """The chosen parameters of the chosen attack or defense."""
     return values_of(kind, METHODS[kind], method(kind), st.session_state)
+
+
+def choose_method(kind: str, name: str, method: Parametrised) -> None:
+    """Chooses the attack or defense ``name`` with the parameters that ``method`` has."""
+    st.session_state[kind] = name
+    for parameter in method.parameters():
+        key = state_key(kind, METHODS[kind], name, parameter)
+        st.session_state[key] = on_screen(parameter, getattr(method, parameter.name))
 
 
 def parameter_key(kind: str, name: str) -> str:
