@@ -68,6 +68,9 @@ class Rows:
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(f"{ROWS} is damaged or no Parquet file") from error
         check_columns(table.schema)
+        for column in SCHEMA:
+            if column.name not in table.column_names:
+                table = table.append_column(column, pa.nulls(len(table), column.type))
         return cls(table)
 
     def __len__(self) -> int:
@@ -133,11 +136,15 @@ class Rows:
 def check_columns(schema: pa.Schema) -> None:
     """Sees that a file of rows has the columns of ``SCHEMA``; further ones are welcome.
 
+    A figure may be missing: a run made before that figure was thought of is still a run.
+
     Raises:
-        ValueError: one is missing, or of another type.
+        ValueError: another one is missing, or any is of another type.
     """
     for column in SCHEMA:
         number = schema.get_field_index(column.name)
+        if number < 0 and column.type == pa.float64():
+            continue
         if number < 0:
             raise ValueError(f"{ROWS} has no column {column.name}, so it is not that of a run")
         found = schema.field(number).type

@@ -72,7 +72,8 @@ def summary(tables: Iterable[pa.Table]) -> dict[str, Any]:
                 cell.clean += count
                 cell.clean_kept += count * (group["outcome"] == "right")
             for name in figures:
-                cell.sums[name] += group[f"{name}_sum"]
+                total = group[f"{name}_sum"]
+                cell.sums[name] += math.nan if total is None else total
     told = [_told(attack, defense, cell) for (attack, defense), cell in cells.items()]
     return {
         "photos": max((cell.outcomes.total() for cell in cells.values()), default=0),

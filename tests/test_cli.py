@@ -636,10 +636,35 @@ def test_evaluate_writes_its_run_and_goes_on_with_it(cli, sentence, many, out):
     assert "holds a run with seed 0, not 4" in sentence(*line, "--seed", "4")
 
 
+def test_a_method_comes_at_several_settings(cli, many, out):
+    line = ["evaluate", many, "--attack", "pgd:eps=2,iterations=1", "--attack", "pgd:random-start=off"]
+    line += [
+        "--pgd.iterations",
+        "2",
+        "--defense",
+        "slgs:lam=1.5",
+        "--defense",
+        "slgs:lam=3.5",
+        "--block",
+        "9",
+    ]
+    cli(*line, "--out", out, *SMALL, "--quiet")
+    settings = strict((out / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert list(settings["attacks"]) == ["pgd:eps=2,iterations=1", "pgd:random-start=off"]
+    first, second = (facts["parameters"] for facts in settings["attacks"].values())
+    assert (first["eps"], first["iterations"], first["random_start"]) == (2 / 255, 1, True)
+    assert (second["iterations"], second["random_start"]) == (2, False)
+    strengths = [facts["parameters"] for facts in settings["defenses"].values()]
+    assert [(values["lam"], values["block"]) for values in strengths] == [(1.5, 9), (3.5, 9)]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
         ("nowhere", "nor a data set of that name"),
+        ("{} --defense slgs:1.5", "slgs:1.5 names parameters as slgs:parameter=value, not 1.5"),
+        ("{} --defense slgs:lam=900", "lam must be"),
+        ("{} --defense slgs:prayer=1", "has no parameter prayer"),
         ("{} --attack prayer", "there is no attack 'prayer', only"),
         ("{} --defense prayer", "there is no defense 'prayer', only lgs"),
         ("{} --attack fgsm --eps 900", "eps must be"),

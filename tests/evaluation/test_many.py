@@ -7,8 +7,10 @@ import itertools
 import json
 import os
 import threading
+import weakref
 from dataclasses import replace
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -19,7 +21,7 @@ from evaluation import evaluate_time, many
 from evaluation.cells import Plan
 from evaluation.many import Selection, Share, evaluate, label_numbers
 from evaluation.store import PARTS, ROWS, SUMMARY, TABLE, Run
-from photos import PhotoError, Source, open_source
+from photos import Photo, PhotoError, Source, open_source
 
 PLAN = Plan({"fgsm": ATTACKS["fgsm"](eps=16 / 255), "lavan": ATTACKS["lavan"](iterations=2)}, {"lgs": LGS()})
 SELECTION = Selection(limit=None, seed=0, batch=3, size=64)
@@ -281,3 +283,29 @@ def test_the_benchmark_counts_the_passes(tiny_classifier):
     assert passes.made == [[2, 64, 0], [2, 64, 1], [2, 64, 0]] * 5
     assert seconds > 0
     assert bare > 0
+
+
+@pytest.mark.parametrize("photos", [12, 60])
+def test_no_more_photos_are_in_memory_than_a_few_blocks(tiny_classifier, tmp_path, monkeypatch, photos):
+    """However many photos there are: the block in work, two ahead, and the one that is handed over."""
+    alive, most = set(), []
+    working = Photo.working
+
+    def counted(self, size):
+        picture = working(self, size)
+        number = len(most)
+        alive.add(number)
+        weakref.finalize(picture, alive.discard, number)
+        most.append(len(alive))
+        return picture
+
+    monkeypatch.setattr(Photo, "working", counted)
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    label = tiny_classifier.labels[0]
+    files = [f"{label}/{number}" for number in range(photos)]
+    source = Source("made", files, ((label,),), [0] * photos, False, lambda number: Photo("a", "0", pixels))
+    selection = Selection(limit=None, seed=0, batch=2, size=64)
+    evaluate(Run(tmp_path), source, tiny_classifier, Plan({}, {"lgs": LGS()}), selection)
+    assert len(most) == photos
+    assert max(most) <= 4 * selection.batch
+    assert not alive

@@ -110,6 +110,16 @@ def test_columns_that_are_missing_or_of_another_type():
     check_columns(SCHEMA.append(pa.field("another", pa.float64())))
 
 
+def test_a_run_that_is_older_than_a_figure(tmp_path):
+    older = pa.Table.from_pylist(made(), SCHEMA).drop(["probability", "psnr"])
+    pq.write_table(older, tmp_path / ROWS)
+    rows = Rows.read(tmp_path)
+    assert set(rows.table.column_names) == set(SCHEMA.names)
+    assert rows.table["probability"].null_count == len(older)
+    assert len(rows.numbers(Wanted(surest_first=True))) == len(older)
+    assert len(rows.numbers(Wanted(low=0.1))) == 0
+
+
 def test_not_a_number_is_no_probability():
     table = pa.Table.from_pylist([{"probability": math.nan}, {"probability": 0.1}], SCHEMA)
     assert Rows(table).numbers(Wanted(low=0.05)).tolist() == [1]

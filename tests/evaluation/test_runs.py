@@ -188,7 +188,7 @@ def without(files, name):
 
 def one_column_less(data):
     file = io.BytesIO()
-    pq.write_table(pq.read_table(io.BytesIO(data)).drop(["iou"]), file)
+    pq.write_table(pq.read_table(io.BytesIO(data)).drop(["bare"]), file)
     return file.getvalue()
 
 
@@ -211,7 +211,7 @@ def no_rows():
         (lambda files: files | {ROWS: no_rows()}, "photos.parquet has no rows"),
         (
             lambda files: files | {ROWS: one_column_less(files[ROWS])},
-            "photos.parquet has no column iou, so it is not that of a run",
+            "photos.parquet has no column bare, so it is not that of a run",
         ),
     ],
 )

@@ -59,6 +59,16 @@ def test_counts():
     assert "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 1 | 0.500 | 17.5 | 3.0 |" in text
 
 
+def test_cells_come_in_the_order_of_the_rows_and_a_missing_figure_is_none():
+    rows = [row("right", "cat", defense=name) for name in ("slgs", "lgs", "none")]
+    rows += [row("wrong", "cat", "object smoothed away", defense=name) for name in ("none", "lgs", "slgs")]
+    rows[0]["ssim"] = rows[3]["ssim"] = rows[2]["ssim"] = None
+    told = tally.summary([pa.Table.from_pylist(rows, SCHEMA)])
+    assert [cell["defense"] for cell in told["cells"]] == ["slgs", "lgs", "none"]
+    assert [cell["ssim"] for cell in told["cells"]] == [None, 0.5, None]
+    assert tally.summary([]) == {"photos": 0, "unread": 0, "cells": []}
+
+
 def test_nothing_usable_and_infinite_figures():
     told = tally.summary([pa.Table.from_pylist([row("unread", None)], SCHEMA)])
     assert told["cells"][0]["accuracy"]["share"] is None
