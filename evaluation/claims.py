@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from evaluation.reading import Rows
 
 Verdict = Literal["holds", "does not hold", "undecided"]
+LEAST = 30
+"""Photos with which a claim can be decided."""
 _DRAWS = 2000
 _AT_ONCE = 200
 """Resamples that are in memory together."""
@@ -26,6 +28,7 @@ class Claim:
         words: the sentence.
         value: that number on all photos.
         low, high: ends of its 95 % bootstrap interval.
+        photos: how many there were.
         unit: of the three, "points" being percentage points.
         decimals: how many of them are told.
     """
@@ -34,12 +37,18 @@ class Claim:
     value: float
     low: float
     high: float
+    photos: int
     unit: str = "points"
     decimals: int = 1
 
     @property
     def verdict(self) -> Verdict:
-        """It holds where the whole interval is positive, does not where all of it is negative."""
+        """It holds where the whole interval is positive, does not where all of it is negative.
+
+        Under ``LEAST`` photos nothing is decided: the bootstrap of a few is too sure of itself.
+        """
+        if self.photos < LEAST:
+            return "undecided"
         if self.low > 0:
             return "holds"
         return "does not hold" if self.high < 0 else "undecided"
@@ -122,7 +131,8 @@ def claim(
         found.append(statistic(weights @ figures.T / photos))
     low, high = np.quantile(np.concatenate(found), (0.025, 0.975))
     value = statistic(figures.mean(1)[None])[0]
-    return Claim(words, scale * float(value), scale * float(low), scale * float(high), unit, decimals)
+    bounds = scale * float(low), scale * float(high)
+    return Claim(words, scale * float(value), *bounds, photos, unit, decimals)
 
 
 def first_minus_second(means: NDArray[np.float64]) -> NDArray[np.float64]:

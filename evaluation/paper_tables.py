@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from attacks import Attack, UniversalPatch
+from attacks import Attack
 from attacks.fgsm import FGSM
 from attacks.iterated_fgsm import IteratedFGSM
 from attacks.lavan import LaVAN
 from attacks.noise import Noise
-from attacks.universal_patch import PATCHES
+from attacks.universal_patch import PATCHES, UniversalPatch
 from classifiers import Classifier, load
 from defenses import DEFENSES, LGS, SLGS, WLGS, Defense, PixelDeflection, SmoothingVote
 from evaluation import tally
 from evaluation.causes import CLEAN_WRONG, UNSURE, UNSURE_CLEAN
 from evaluation.cells import NONE, Plan
-from evaluation.claims import Cells, Claim, claim, first_minus_second, narrower
+from evaluation.claims import LEAST, Cells, Claim, claim, first_minus_second, narrower
 from evaluation.many import Selection, evaluate, usual_batch
 from evaluation.measuring import markdown
 from evaluation.reading import Rows
@@ -290,7 +290,8 @@ def results(done: Mapping[str, tuple[dict[str, Any], list[Claim]]], facts: Seque
         parts += [f"## {heading}", "\n".join(lines) or "None."]
     parts.append(
         "The number behind a claim is the difference that it speaks of, positive where it is true, with the "
-        f"95 % bootstrap interval over the photos. “At least as good” adds {AS_GOOD:g} points to the first."
+        f"95 % bootstrap interval over the photos. “At least as good” adds {AS_GOOD:g} points to the "
+        f"first. Fewer than {LEAST} photos decide nothing."
     )
     for name, (summary, _) in done.items():
         experiment = EXPERIMENTS[name]

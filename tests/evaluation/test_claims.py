@@ -26,6 +26,12 @@ def test_verdicts(first, second, verdict):
     assert found.low <= found.value <= found.high
 
 
+def test_a_few_photos_decide_nothing():
+    certain = np.array([[1.0], [0.0]])
+    assert claim("", certain.repeat(29, axis=1), first_minus_second).verdict == "undecided"
+    assert claim("", certain.repeat(30, axis=1), first_minus_second).verdict == "holds"
+
+
 def test_the_interval_is_that_of_scipy():
     from scipy.stats import bootstrap
 
