@@ -36,7 +36,7 @@ from ui.calm import calmly, notice, sentence
 from ui.compute import Scene, workbench
 from ui.figures import SAVEABLE
 from ui.places import PAGE_OF
-from ui.run_figures import charts, name_of
+from ui.run_figures import charts, name_of, parameter_words
 from ui.run_report import report_html
 
 _PAGE = 24
@@ -147,8 +147,9 @@ def _fact_pairs(chosen: Chosen) -> list[tuple[str, str]]:
     ]
     for kind in ("attack", "defense"):
         for name, facts in settings[f"{kind}s"].items():
-            values = ", ".join(f"{key} {value}" for key, value in facts["parameters"].items())
-            pairs.append((chosen.name(kind, name), values))
+            registry = ATTACKS if kind == "attack" else DEFENSES
+            words = parameter_words(facts["name"], facts["parameters"], registry)
+            pairs.append((chosen.name(kind, name), words))
     return pairs
 
 
@@ -382,7 +383,8 @@ def _said(row: Mapping[str, Any]) -> str:
     sign = _SIGNS.get(row["outcome"], "?")
     if row["outcome"] == "unread":
         return f"{sign} unread"
-    return f"{sign} {row['predicted'] or 'rejected'} {100 * row['probability']:.0f} %"
+    sure = "" if row["probability"] is None else f" {100 * row['probability']:.0f} %"
+    return f"{sign} {row['predicted'] or 'rejected'}{sure}"
 
 
 def _address(picture: Thumbnail) -> str:

@@ -22,17 +22,22 @@ _CAUSE_COLOURS = tuple(colour for colour in SERIES if colour != DEFENDED)
 _PATTERNS = ("", "/", "x")
 """Of bars beyond the colours, as many as all causes need."""
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_BAR = 34
-"""Height of a bar with its gap, px."""
+_BAR, _LINE = 34, 24
+"""Heights of a bar with its gap, and of a line of the legend, px; on a phone each entry takes a line."""
+_SHORT = 4
+"""Letters of a name that is an abbreviation."""
 
 
 def name_of(row_name: str, methods: Methods, registry: Mapping[str, Any]) -> str:
     """What a method of the rows is called on the screen, with what tells it from others of its kind."""
     if row_name not in methods:
         return "no attack" if registry is ATTACKS else "no defense"
-    known = registry.get(methods[row_name]["name"])
-    title = known.title if known is not None else row_name
-    same = [other for other in methods.values() if other["name"] == methods[row_name]["name"]]
+    name = methods[row_name]["name"]
+    if name not in registry:
+        title = row_name
+    else:
+        title = name.upper() if len(name) <= _SHORT else registry[name].title
+    same = [other for other in methods.values() if other["name"] == name]
     if len(same) == 1:
         return title
     own = methods[row_name]["parameters"]
@@ -41,7 +46,17 @@ def name_of(row_name: str, methods: Methods, registry: Mapping[str, Any]) -> str
         for key, value in own.items()
         if any(other["parameters"].get(key) != value for other in same)
     }
-    return f"{title}, {', '.join(f'{_symbol(key)} {value}' for key, value in differing.items())}"
+    return f"{title}, {parameter_words(name, differing, registry)}"
+
+
+def parameter_words(name: str, values: Mapping[str, Any], registry: Mapping[str, Any]) -> str:
+    """Parameters of the method ``name`` in the unit of the screen: "λ 2.3, block 15"."""
+    known = (
+        {parameter.name: parameter for parameter in registry[name].parameters()} if name in registry else {}
+    )
+    return ", ".join(
+        f"{_symbol(key)} {known[key].show(value) if key in known else value}" for key, value in values.items()
+    )
 
 
 def _symbol(parameter: str) -> str:
@@ -73,10 +88,10 @@ def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:
             },
             hovertemplate="%{x:.1%}, %{customdata} photos",
         )
-    figure = axes(figure, 130 + _BAR * len(rows))
+    figure = axes(figure, 90 + _BAR * len(rows) + _LINE * len(parts))
     figure.update_layout(barmode="stack", hovermode="y unified", legend={"traceorder": "normal"})
     figure.update_layout(margin={"r": 24})
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.25, 0.5, 0.75, 1], title="photos")
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.5, 1], tickangle=0, title="photos")
     figure.update_yaxes(range=None, tickvals=None, autorange="reversed", tickformat="")
     return figure
 
@@ -121,7 +136,7 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
             hovertemplate="%{y:.1%}",
         )
     figure.update_xaxes(title="λ")
-    figure = axes(figure, 420)
+    figure = axes(figure, 320 + _LINE * len(lines))
     figure.update_yaxes(title="right labels")
     return figure
 
@@ -131,8 +146,9 @@ def _kind(facts: Mapping[str, Any]) -> str:
     cls = DEFENSES.get(facts["name"])
     defaults = {} if cls is None else {known.name: known.default for known in cls.parameters()}
     own = {key: value for key, value in facts["parameters"].items() if key != "lam"}
-    differing = [f"{_symbol(key)} {value}" for key, value in own.items() if defaults.get(key) != value]
-    return ", ".join([facts["name"].upper() if len(facts["name"]) <= 4 else facts["name"], *differing])
+    differing = {key: value for key, value in own.items() if defaults.get(key) != value}
+    name = facts["name"].upper() if len(facts["name"]) <= _SHORT else facts["name"]
+    return f"{name}, {parameter_words(facts['name'], differing, DEFENSES)}" if differing else name
 
 
 def likeness_figure(cells: Cells, defenses: Methods) -> go.Figure | None:
