@@ -254,20 +254,21 @@ def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) 
     run = chosen.run.folder.name
     attacks, defenses = chosen.cells("attack"), chosen.cells("defense")
     left, right, order = st.columns(3, gap="small")
-    # The cell is part of the key, so that a press on another one counts again.
+    # Part of the keys, so that a press on another cell counts again.
+    cell = f"{run}.{attack}.{defense}"
     attack = left.selectbox(
         "Attack",
         attacks,
         index=attacks.index(attack),
         format_func=partial(chosen.name, "attack"),
-        key=f"failures_attack.{run}.{attack}.{defense}",
+        key=f"failures_attack.{cell}",
     )
     defense = right.selectbox(
         "Defense",
         defenses,
         index=defenses.index(defense),
         format_func=partial(chosen.name, "defense"),
-        key=f"failures_defense.{run}.{attack}.{defense}",
+        key=f"failures_defense.{cell}",
     )
     surest = order.selectbox(
         "Order",

@@ -127,7 +127,12 @@ def everything(app: AppTest, attack: str, defense: str) -> AppTest:
     box.set_value(attack)
     box = next(box for box in app.selectbox if box.key and box.key.startswith("failures_defense"))
     box.set_value(defense)
-    return app.run()
+    app.run()
+    chosen = [
+        box.value for box in app.selectbox if box.key and box.key.startswith(("failures_a", "failures_d"))
+    ]
+    assert chosen == [attack, defense]
+    return app
 
 
 def test_filters_leave_the_rows_that_they_say(folder):
