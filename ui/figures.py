@@ -208,7 +208,7 @@ def survival_figure(rows: Sequence[Survival]) -> go.Figure:
             hoveron="points",
             hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
         )
-    figure = _axes(figure, 380)
+    figure = axes(figure, 380)
     figure.update_layout(boxmode="group", hovermode="closest")
     figure.update_yaxes(
         title="correlation of the heat", range=[-1.05, 1.05], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
