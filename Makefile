@@ -1,16 +1,24 @@
 # make run   installs and opens the app        make test   installs, lints, checks types, runs all tests
+# make tables   repeats the papers' tables into docs/RESULTS.md; goes on where it was broken off
 PYTHON ?= python3
 PORT ?= 8501
+# Of make tables: make tables CLASSIFIER=vgg16 SOURCE=imagenet
+SOURCE ?= imagenette
+CLASSIFIER ?= builtin
+LIMIT ?= 500
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types format browser clean
+.PHONY: run test tables lint types format browser clean
 
 run: $(VENV)/app.installed
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev.installed browser lint types
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+tables: $(VENV)/app.installed
+	$(BIN)/python -m evaluation.paper_tables "$(SOURCE)" --classifier $(CLASSIFIER) --limit $(LIMIT)
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ PAGES = [
     st.Page("pages/classic_filters.py", title="Classic filters", icon=":material/blur_linear:"),
     st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
     st.Page("pages/sweep.py", title="Sweep", icon=":material/show_chart:"),
+    st.Page("pages/failures.py", title="Failures", icon=":material/photo_library:"),
 ]
 
 # First, or the browser looks for the page's own icon on the internet.

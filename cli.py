@@ -1,7 +1,4 @@
-"""The terminal door: python cli.py classify | attack | defend | compare | sweep.
-
-It offers the registries that the browser's door does.
-"""
+"""The terminal door: python cli.py COMMAND …, over the same registries as the browser's."""
 
 from __future__ import annotations
 

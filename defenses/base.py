@@ -33,11 +33,13 @@ class Defense(Parametrised, ABC):
     ``gradient`` says what autograd sees of it: "exact", or where it is straight-through. ``paper`` holds what
     the source uses where the default is ours; None where the source's values are not known. ``against`` says
     which attacks it was made for: small changes all over the photo, or patches, which change a small place
-    without limit.
+    without limit. ``finds`` names the step whose pixels over 0 are where it holds the attack to be; "" where
+    it does not look for a place.
     """
 
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
+    finds: ClassVar[str] = ""
     paper: ClassVar[Mapping[str, Value] | None] = {}
 
     def is_random(self, model: Classifier) -> bool:  # noqa: ARG002

@@ -46,6 +46,7 @@ class DigitalWatermarking(Defense):
     title: ClassVar[str] = "Digital Watermarking (DW)"
     source: ClassVar[str] = "Hayes 2018; baseline of You-Wei and Sheng-De 2022"
     against: ClassVar[Literal["small changes", "patches"]] = "patches"
+    finds: ClassVar[str] = "after dilation"
     gradient: ClassVar[str] = "straight-through: the identity where nothing is painted over, nothing else"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 

@@ -36,6 +36,7 @@ class LGS(Defense):
     source: ClassVar[str] = "Naseer, Khan and Porikli 2019; You-Wei and Sheng-De 2022, section 2.3"
     gradient: ClassVar[str] = "exact"
     against: ClassVar[Literal["small changes", "patches"]] = "patches"
+    finds: ClassVar[str] = "kept windows"
     REGION: ClassVar[str] = r"\hat{g}"
     """What λ multiplies, in LaTeX."""
 

@@ -43,6 +43,7 @@ class SLGS(LGS):
     title: ClassVar[str] = "Saliency-map-based LGS (SLGS)"
     source: ClassVar[str] = "You-Wei and Sheng-De 2022, section 3, eq. 6-10"
     gradient: ClassVar[str] = "exact, but straight-through at binarisation, erosion and dilation"
+    finds: ClassVar[str] = "after dilation"
     REGION: ClassVar[str] = r"D \odot \hat{g}"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 

@@ -45,6 +45,7 @@ class WLGS(LGS):
     title: ClassVar[str] = "Weighted LGS (WLGS)"
     source: ClassVar[str] = "You-Wei and Sheng-De 2022, section 3, eq. 11-12"
     gradient: ClassVar[str] = "exact"
+    finds: ClassVar[str] = "smoothing weight"
     REGION: ClassVar[str] = r"W \odot \hat{g}"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
 

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
 WINDOW = 7
+C1, C2 = 0.01**2, 0.03**2
+"""What keeps the similarity of dark or flat windows steady."""
 
 
 def ssim(x: Tensor, other: Tensor) -> float:
@@ -31,6 +34,48 @@ def ssim(x: Tensor, other: Tensor) -> float:
         first, second, channel_axis=0, data_range=1, win_size=window, use_sample_covariance=window > 1
     )
     return float(similarity)
+
+
+def ssim_each(x: Tensor, other: Tensor) -> Tensor:
+    """(B,) float64 ``ssim`` of photos (B, 3, H, W) in [0, 1], pair by pair, on their device.
+
+    Raises:
+        ValueError: photos of different shapes.
+    """
+    first, second = _doubles(x, other)
+    side = min(WINDOW, *first.shape[2:])
+    window = side if side % 2 else side - 1
+
+    def mean(maps: Tensor) -> Tensor:  # over every window that lies inside, first down, then across
+        down = F.avg_pool2d(maps, (window, 1), stride=1)
+        return F.avg_pool2d(down, (1, window), stride=1)
+
+    pixels = window**2
+    sample = pixels / max(pixels - 1, 1)
+    means = mean(first), mean(second)
+    variances = [
+        sample * (mean(maps * maps) - mu * mu) for maps, mu in zip((first, second), means, strict=True)
+    ]
+    covariance = sample * (mean(first * second) - means[0] * means[1])
+    brightness = (2 * means[0] * means[1] + C1) / (means[0] ** 2 + means[1] ** 2 + C1)
+    return (brightness * (2 * covariance + C2) / (variances[0] + variances[1] + C2)).mean((1, 2, 3))
+
+
+def psnr_each(x: Tensor, other: Tensor) -> Tensor:
+    """(B,) float64 ``psnr`` of photos (B, 3, H, W) in [0, 1], pair by pair, on their device.
+
+    Raises:
+        ValueError: photos of different shapes.
+    """
+    first, second = _doubles(x, other)
+    return -10 * (first - second).square().mean((1, 2, 3)).log10()
+
+
+def iou(found: Tensor, mask: Tensor) -> Tensor:
+    """(B,) intersection over union of maps (B, 1, H, W), where they are over 0; 0 where both are empty."""
+    both = ((found > 0) & (mask > 0)).sum((1, 2, 3))
+    either = ((found > 0) | (mask > 0)).sum((1, 2, 3))
+    return both.double().cpu() / either.cpu().clamp(min=1)
 
 
 def structural_difference(x: Tensor, other: Tensor) -> Tensor:
@@ -72,6 +117,15 @@ def psnr(x: Tensor, other: Tensor) -> float:
     first, second = _pixels(x, other)
     error = np.mean((first - second) ** 2)
     return float("inf") if error == 0 else float(-10 * np.log10(error))
+
+
+def _doubles(x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in float64, on the CPU where the device has no such numbers."""
+    if x.shape != other.shape:
+        raise ValueError(f"photos of one shape are compared, not {tuple(x.shape)} with {tuple(other.shape)}")
+    if x.device.type == "mps":
+        x, other = x.cpu(), other.cpu()
+    return x.detach().double(), other.detach().to(x.device).double()
 
 
 def _pixels(x: Tensor, other: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attacks import ATTACKS
 from classifiers.base import Prediction
@@ -14,6 +14,8 @@ from evaluation.run import Seen, Story
 from photos import Photo
 from story import Parametrised
 from story.export import attacked_npz, describe, finite, versions, write_story
+
+Method = TypeVar("Method", bound=Parametrised)
 
 
 def report(story: Story, over: OverDraws | None = None) -> dict[str, Any]:
@@ -123,3 +125,18 @@ def method_facts(
         return None
     names = [name for name, known in registry.items() if known is type(method)]
     return {"name": names[0] if names else method.title, "parameters": method.values()}
+
+
+def method_of(facts: Mapping[str, Any], registry: Mapping[str, type[Method]]) -> Method:
+    """The method that ``method_facts`` told of.
+
+    Raises:
+        ValueError: none of that name, or with such parameters.
+    """
+    name, parameters = facts["name"], facts["parameters"]
+    if name not in registry:
+        raise ValueError(f"there is no method {name} here, only {', '.join(registry)}")
+    known = {parameter.name for parameter in registry[name].parameters()}
+    if not known >= parameters.keys():
+        raise ValueError(f"{name} has no parameter {', '.join(sorted(parameters.keys() - known))} here")
+    return registry[name](**parameters)

@@ -170,7 +170,7 @@ def run_story(
         if attack is not None:
             attack = attack.fitted(classifier)
             y = _label(attack, clean, classifier, target, seed)
-            wanted = int(y) if attack.aim == "targeted" else _built_in_target(attack, classifier)
+            wanted = int(y) if attack.aim == "targeted" else built_in_target(attack, classifier)
             if trace is None:
                 known = assumed or defense
                 through = classifier if known is None else threat.attacked(known, classifier)
@@ -256,7 +256,7 @@ def _label(
     return labels_for(attack, clean.logits, number, getattr(attack, "seed", 0) if seed is None else seed)
 
 
-def _built_in_target(attack: Attack, classifier: Classifier) -> int | None:
+def built_in_target(attack: Attack, classifier: Classifier) -> int | None:
     """Number of the label that a ready-made attack was made for, where the classifier has that label."""
     label = getattr(attack, "target_label", None)
     return classifier.labels.index(label) if label in classifier.labels else None

@@ -9,7 +9,7 @@ from explain.class_maps import (
     robust_cam,
     top_maps,
 )
-from explain.memo import Memo, forgetting, remembered, remembering
+from explain.memo import Memo, PassingMemo, forgetting, remembered, remembering
 from explain.prediction import logits
 from explain.relevance import GRAD_CAM, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency, share_inside
@@ -21,6 +21,7 @@ __all__ = [
     "SALIENCIES",
     "STARTS",
     "Memo",
+    "PassingMemo",
     "chosen",
     "class_maps",
     "combined",

@@ -57,10 +57,30 @@ class Memo:
             self._maps.clear()
             self._bytes = 0
 
+    def mark(self, x: Tensor) -> tuple[Any, ...]:
+        """What stands for ``x`` in a key: every byte of it, its shape, type and device."""
+        return _digest(x), tuple(x.shape), x.dtype, str(x.device)
+
     def _drop(self, key: tuple[Any, ...]) -> None:
         dropped = self._maps.pop(key, None)
         if dropped is not None:
             self._bytes -= dropped.nbytes
+
+
+class PassingMemo(Memo):
+    """A memory for a moment's work, to which only the very same tensor is the same photo.
+
+    It reads no bytes, which on a GPU takes longer than many a pass, and keeps what it was asked about.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self._asked: dict[int, Tensor] = {}
+
+    def mark(self, x: Tensor) -> tuple[Any, ...]:
+        """The tensor's identity, its own as long as it is kept, and how often it was changed in place."""
+        self._asked[id(x)] = x
+        return id(x), x._version
 
 
 _memo: ContextVar[Memo | None] = ContextVar("memo", default=None)
@@ -92,9 +112,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Tensor])
 def remembered(function: _Function) -> _Function:
     """A function ``(x, model, **options) -> Tensor`` that asks the memo before it works.
 
-    The key is the function, the model's ``identity``, the options and every byte of ``x`` with its shape,
-    type and device. It works as if there were no memo where none is handed in, where the model has no
-    ``identity``, and where a gradient with respect to ``x`` is wanted.
+    The key is the function, the model's ``identity``, the options and the memo's ``mark`` of ``x``. It works
+    as if there were no memo where none is handed in, where the model has no ``identity``, and where a
+    gradient with respect to ``x`` is wanted.
     """
     name = f"{function.__module__}.{function.__qualname__}"
 
@@ -103,7 +123,7 @@ def remembered(function: _Function) -> _Function:
         memo, identity = _memo.get(), getattr(model, "identity", None)
         if memo is None or identity is None or (x.requires_grad and torch.is_grad_enabled()):
             return function(x, model, **options)
-        key = (name, identity, *sorted(options.items()), _digest(x), tuple(x.shape), x.dtype, str(x.device))
+        key = (name, identity, *sorted(options.items()), *memo.mark(x))
         value = memo.get(key)
         if value is None:
             value = function(x, model, **options).detach()

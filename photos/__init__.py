@@ -14,6 +14,7 @@ from photos.read import (
     PhotoError,
     read_photo,
 )
+from photos.source import Source, open_source
 
 __all__ = [
     "FORMATS",
@@ -25,9 +26,11 @@ __all__ = [
     "PatchFile",
     "Photo",
     "PhotoError",
+    "Source",
     "gallery",
     "gallery_entry",
     "gallery_photo",
+    "open_source",
     "random_crop",
     "read_patch_file",
     "read_photo",

@@ -1,10 +1,17 @@
-"""A folder of photos by label: ``folder/<label>/*.jpg``."""
+"""A folder of photos by label: ``folder/<label>/<name>.jpg``, or another format that can be read."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from photos.read import Photo, PhotoError, read_photo
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+def is_photo(file: PurePath) -> bool:
+    """Whether a file's name is that of a photo, and not a hidden one."""
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".")
 
 
 def list_folder(folder: Path) -> list[tuple[Path, str]]:
@@ -13,7 +20,11 @@ def list_folder(folder: Path) -> list[tuple[Path, str]]:
     Raises:
         PhotoError: there is none.
     """
-    found = [(file, file.parent.name) for file in sorted(folder.glob("*/*.jpg"))]
+    found = [
+        (file, file.parent.name)
+        for file in sorted(folder.glob("*/*"))
+        if is_photo(file) and not file.parent.name.startswith(".")
+    ]
     if not found:
         raise PhotoError(f"{folder} holds no photos of the form label/name.jpg")
     return found

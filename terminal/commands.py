@@ -1,4 +1,4 @@
-"""The commands: classify, attack, defend, compare, sweep; the last two live in ``terminal.comparing``."""
+"""The commands: classify, attack, defend; the others live in ``terminal.comparing`` and ``evaluating``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from explain import logits
 from photos.read import LARGEST_SIZE, SMALLEST_SIZE
 from terminal.bar import Bar
 from terminal.comparing import tell_comparison, tell_sweep
+from terminal.evaluating import EVALUATE, add_evaluation
 from terminal.flags import Registries, add_flags, explain_flags
 from terminal.inputs import checked_folder, chosen_methods, loaded, opened
 
@@ -62,7 +63,7 @@ such as 8/255 is of the full range. A parameter that the chosen attack and defen
 --attack.NAME or --defense.NAME, which is always allowed. Without --target an attack that wants a label gets a
 random one, fixed by --seed."""
 _MANY = """
-With several defenses a parameter that more than one of them has is written with its defense: --lgs.lam."""
+With several methods a parameter that more than one of them has is written with its method: --lgs.lam."""
 
 
 class _Parser(ArgumentParser):
@@ -110,6 +111,10 @@ def _parser() -> ArgumentParser:
     one = commands.add_parser("sweep", help=what, **_long(what, COMPARE, _MANY))
     one.add_argument("--over", metavar="PARAMETER", required=True, help="the parameter, without dashes")
     _add_comparison_options(one, tell_sweep)
+    what = "take many photos through attacks and defenses, and tell where they fail"
+    one = commands.add_parser("evaluate", help=what, **_long(what, EVALUATE, _MANY))
+    _add_shared_options(one)
+    add_evaluation(one, OPTIONS)
     return parser
 
 

@@ -671,3 +671,105 @@ def test_bad_comparisons_are_one_sentence(cli, tmp_path, monkeypatch, line, word
     assert words in told_.err
     assert told_.err.count("\n") == 1
     assert not (tmp_path / "o").exists()
+
+
+# many photos
+
+
+@pytest.fixture
+def many(tmp_path):
+    folder = tmp_path / "many"
+    for label, shade in (("cat", 60), ("dog", 90)):
+        (folder / label).mkdir(parents=True)
+        Image.new("RGB", (70, 64), (shade, 20, 80)).save(folder / label / "a.png")
+    return folder
+
+
+def test_evaluate_writes_its_run_and_goes_on_with_it(cli, sentence, many, out):
+    line = ["evaluate", many, "--attack", "pgd", "--attack", "fgsm", "--defense", "lgs", "--out", out]
+    line += ["--pgd.eps", "16", "--lam", "3", "--pgd.iterations", "2", "--batch", "1", *SMALL]
+    printed = cli(*line)
+    assert "2/2" in printed.err
+    assert "| fgsm | lgs |" in printed.out
+    assert sorted(path.name for path in out.iterdir()) == [
+        "photos.parquet",
+        "run.json",
+        "summary.json",
+        "table.md",
+    ]
+    report = strict((out / "run.json").read_text(encoding="utf-8"))
+    assert report["source"] == str(many)
+    assert report["settings"]["attacks"]["pgd"]["parameters"]["eps"] == 16 / 255
+    assert report["settings"]["defenses"]["lgs"]["parameters"]["lam"] == 3
+    before = (out / "photos.parquet").read_bytes()
+    printed = cli(*line, "--json", "--quiet")
+    assert printed.err == ""
+    assert strict(printed.out) == strict((out / "summary.json").read_text(encoding="utf-8"))
+    assert (out / "photos.parquet").read_bytes() == before
+    assert "holds a run with seed 0, not 4" in sentence(*line, "--seed", "4")
+
+
+def test_a_method_comes_at_several_settings(cli, many, out):
+    line = ["evaluate", many, "--attack", "pgd:eps=2,iterations=1", "--attack", "pgd:random-start=off"]
+    line += [
+        "--pgd.iterations",
+        "2",
+        "--defense",
+        "slgs:lam=1.5",
+        "--defense",
+        "slgs:lam=3.5",
+        "--block",
+        "9",
+    ]
+    cli(*line, "--out", out, *SMALL, "--quiet")
+    settings = strict((out / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert list(settings["attacks"]) == ["pgd:eps=2,iterations=1", "pgd:random-start=off"]
+    first, second = (facts["parameters"] for facts in settings["attacks"].values())
+    assert (first["eps"], first["iterations"], first["random_start"]) == (2 / 255, 1, True)
+    assert (second["iterations"], second["random_start"]) == (2, False)
+    strengths = [facts["parameters"] for facts in settings["defenses"].values()]
+    assert [(values["lam"], values["block"]) for values in strengths] == [(1.5, 9), (3.5, 9)]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("nowhere", "nor a data set of that name"),
+        ("{} --defense slgs:1.5", "slgs:1.5 names parameters as slgs:parameter=value, not 1.5"),
+        ("{} --defense slgs:lam=900", "lam must be"),
+        ("{} --defense slgs:prayer=1", "has no parameter prayer"),
+        ("{} --attack prayer", "there is no attack 'prayer', only"),
+        ("{} --defense prayer", "there is no defense 'prayer', only lgs"),
+        ("{} --attack fgsm --eps 900", "eps must be"),
+        ("{} --defense lgs --defense slgs --lam 3", "write --lgs.lam or --slgs.lam"),
+        ("{} --attack noise --target cat", "give an --attack that takes one"),
+        ("{} --attack lavan --target unicorn", "has no label 'unicorn'"),
+        ("{} --limit 0", "--limit is a number of photos, at least 1, not 0"),
+        ("{} --batch -3", "--batch is a number of photos"),
+        ("{} --seed minus", "seed is a number"),
+        ("{} --size 9", "--size is 64 to 512 px, not 9"),
+        ("{}/cat", "holds no photos"),
+    ],
+)
+def test_bad_evaluations_are_one_sentence(sentence, many, tmp_path, monkeypatch, line, words):
+    monkeypatch.chdir(tmp_path)
+    assert words in sentence("evaluate", *line.format(many).split(), "--out", "o")
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_full_disk_ends_an_evaluation_and_spares_what_is_there(cli, sentence, many, out, monkeypatch):
+    line = ["evaluate", many, "--defense", "lgs", "--batch", "1", *SMALL, "--quiet", "--out", out]
+    written, sync = [], os.fsync
+
+    def full(number):
+        written.append(number)
+        if len(written) > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert "No space left on device" in sentence(*line)
+    assert sorted(path.name for path in out.rglob("*") if path.is_file()) == ["000000.parquet", "run.json"]
+    cli(*line)
+    assert (out / "photos.parquet").exists()

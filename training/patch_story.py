@@ -35,8 +35,8 @@ from evaluation.measuring import (
     right_photos,
     share,
 )
-from evaluation.metrics import ssim
-from explain import SALIENCIES, Memo, remembering, saliency
+from evaluation.metrics import iou, ssim
+from explain import SALIENCIES, Memo, remembering, saliency, share_inside
 from story import by_name
 
 SHARES = (0.01, 0.017, 0.022, 0.05, 0.10)
@@ -164,17 +164,10 @@ def defended(
     return rows
 
 
-def iou(found: Tensor, mask: Tensor) -> Tensor:
-    """(B,) intersection over union of ``found`` (B, 1, H, W) with ``mask`` (1, 1, H, W), both 0 or 1."""
-    both, either = (found * mask).sum((1, 2, 3)), torch.maximum(found, mask).sum((1, 2, 3))
-    return both / either
-
-
 def on_patch(classifier: Classifier, x: Tensor, mask: Tensor, method: str) -> float:
     """Mean share, in per cent, of the saliency's mass inside ``mask`` (1, 1, H, W)."""
     maps = in_batches(x, lambda part: saliency(part, classifier, method=method), f"saliency {method}")
-    inside = (maps * mask).sum((1, 2, 3)) / maps.sum((1, 2, 3)).clamp(min=torch.finfo(maps.dtype).tiny)
-    return share(inside)
+    return share(share_inside(maps, mask))
 
 
 def tables(figures: dict[str, dict[str, Any]]) -> str:

@@ -96,7 +96,7 @@ def on_device() -> Iterator[None]:
 
 
 @contextmanager
-def _aside() -> Iterator[None]:
+def device_lent() -> Iterator[None]:
     """Inside ``on_device``: lets others have the device for a moment."""
     _device.release()
     try:
@@ -340,7 +340,7 @@ class Workbench:
         def report(now: Report) -> None:
             if progress is not None:
                 probability = now.probability.cpu()
-                with _aside():
+                with device_lent():
                     progress(replace(now, probability=probability))
 
         key = (scene.key, attempt.key) if attempt else None

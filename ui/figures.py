@@ -29,7 +29,7 @@ SAVEABLE = {
     "displayModeBar": True,
 }
 """One button, which saves the chart as PNG."""
-_FONT = 16
+FONT = 16
 _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
 _HEAT = [(share, f"rgb{hex_to_rgb(colour)}") for share, colour in get_colorscale(HEAT)]
@@ -38,7 +38,8 @@ _DASHES = ("solid", "dash", "dot")
 """Not as many as ``SERIES`` has colours, so that 15 lines differ and lines over each other are seen."""
 
 
-def _axes(figure: go.Figure, height: int) -> go.Figure:
+def axes(figure: go.Figure, height: int) -> go.Figure:
+    """``figure`` with what all charts share: letters, legend on top, a vertical axis of probabilities."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -51,13 +52,13 @@ def _axes(figure: go.Figure, height: int) -> go.Figure:
             "x": 0,
             "xanchor": "left",
             "title": None,
-            "font": {"size": _FONT},
+            "font": {"size": FONT},
         },
         showlegend=True,
-        hoverlabel={"font": {"size": _FONT}},
+        hoverlabel={"font": {"size": FONT}},
     )
     # Streamlit's theme would make them small.
-    letters = {"tickfont": {"size": _FONT}, "title": {"font": {"size": _FONT}}}
+    letters = {"tickfont": {"size": FONT}, "title": {"font": {"size": FONT}}}
     figure.update_xaxes(fixedrange=True, automargin=True, **letters)
     figure.update_yaxes(
         range=[-0.02, 1.02],
@@ -100,14 +101,14 @@ def ribbon_figure(
         line={"color": HIGHLIGHT, "width": 3},
         annotation={
             "text": f"λ = {lam:g}",
-            "font": {"size": _FONT},
+            "font": {"size": FONT},
             "showarrow": False,
             "xshift": 6 if left else -6,
         },
         annotation_position="top right" if left else "top left",
     )
     figure.update_xaxes(title="λ", range=[float(ribbon.lams[0]), float(ribbon.lams[-1])])
-    return _axes(figure, 300)
+    return axes(figure, 300)
 
 
 def map_figure(values: NDArray[np.floating], moved: NDArray[np.floating]) -> go.Figure:
@@ -128,7 +129,7 @@ def map_figure(values: NDArray[np.floating], moved: NDArray[np.floating]) -> go.
             hovertemplate="%{y:.0%}",
         )
     figure.update_xaxes(title="value of the map", range=[0, 1])
-    figure = _axes(figure, 260)
+    figure = axes(figure, 260)
     figure.update_yaxes(range=None, tickvals=None, rangemode="tozero")
     return figure
 
@@ -147,7 +148,7 @@ def kernel_figure(weights: NDArray[np.floating]) -> go.Figure:
         texttemplate="%{z:.3f}" if len(weights) <= _WRITTEN else "",
         hovertemplate="%{x:+d}, %{y:+d} px: %{z:.4f}<extra></extra>",
     )
-    figure = _axes(figure, 280)
+    figure = axes(figure, 280)
     figure.update_layout(showlegend=False, hovermode="closest")
     figure.update_xaxes(tickformat="+d", nticks=7)
     figure.update_yaxes(
@@ -181,7 +182,7 @@ def votes_figure(rows: Sequence[Level]) -> go.Figure:
             hovertemplate="%{y:.0%}",
         )
     figure.update_xaxes(title="σ of the noise, of white")
-    return _axes(figure, 320)
+    return axes(figure, 320)
 
 
 def survival_figure(rows: Sequence[Survival]) -> go.Figure:
@@ -208,7 +209,7 @@ def survival_figure(rows: Sequence[Survival]) -> go.Figure:
             hoveron="points",
             hovertemplate="%{customdata}: %{y:.2f}<extra></extra>",
         )
-    figure = _axes(figure, 380)
+    figure = axes(figure, 380)
     figure.update_layout(boxmode="group", hovermode="closest")
     figure.update_yaxes(
         title="correlation of the heat", range=[-1.05, 1.05], tickformat=".1f", tickvals=[-1, -0.5, 0, 0.5, 1]
@@ -243,7 +244,7 @@ def sweep_figure(
                 row=row,
                 col=1,
             )
-    figure = _axes(figure, 200 * len(rows) + 60)
+    figure = axes(figure, 200 * len(rows) + 60)
     for row, (name, _) in enumerate(rows, 1):
         figure.update_yaxes(title=name, row=row, col=1)
     parameter = next(iter(found.values())).parameter
@@ -273,7 +274,7 @@ def training_figure(lessons: Sequence[Lesson], total: int, target: str) -> go.Fi
             row=row,
             col=1,
         )
-    figure = _axes(figure, 380)
+    figure = axes(figure, 380)
     figure.update_xaxes(range=[1, max(total, 2)])
     figure.update_xaxes(title="step", row=2, col=1)
     figure.update_yaxes(range=None, tickvals=None, tickformat=".1f", title="loss, logits", row=2, col=1)
@@ -292,4 +293,4 @@ def progress_figure(probabilities: Sequence[float], total: int, label: str, is_t
         hovertemplate="%{y:.0%}",
     )
     figure.update_xaxes(title="iteration", range=[0, max(total, 1)])
-    return _axes(figure, 260)
+    return axes(figure, 260)

@@ -15,6 +15,8 @@ OWN = "own"
 """Stands in a link for a photo or a classifier that the visitor brought; only his own session has it."""
 SMALLEST, LARGEST = 160, 400
 """Range of the working size in the app, px."""
+_FREE = ("target", "run")
+"""Words that are checked where they are used: the attack's target, the run that the page Failures shows."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +68,17 @@ def defaults(choices: Choices) -> dict[str, Any]:
         for method, known in registry.items():
             for parameter in known.parameters():
                 state |= stored(parameter, state_key(kind, registry, method, parameter), parameter.default)
-    return state | {"target": None}
+    return state | dict.fromkeys(_FREE)
 
 
 def read(query: Mapping[str, str], choices: Choices) -> View:
     """The view that a link's ``query`` asks for."""
     view = View()
-    known = {*choices.plain, *choices.methods, "size", "target"}
+    known = {*choices.plain, *choices.methods, "size", *_FREE}
     for name, text in query.items():
         if name not in known and name.partition(".")[0] not in choices.methods:
             view.refused.append(f"there is nothing called {name}")
-        elif name in known - {"size", "target"}:
+        elif name in known - {"size", *_FREE}:
             allowed = choices.methods.get(name) or choices.plain[name]
             if text in allowed:
                 view.state[name] = text
@@ -84,7 +86,7 @@ def read(query: Mapping[str, str], choices: Choices) -> View:
                 view.refused.append(f"a {name} of one's own is not part of a link, so bring it again")
             else:
                 view.refused.append(f"{name} is one of {', '.join(allowed)}, not {text}")
-        elif name == "target":
+        elif name in _FREE:
             view.state[name] = text
     if "size" in query:
         _read_size(query["size"], view, choices)
@@ -140,8 +142,7 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
     size = state.get(size_key(state.get("classifier", choices.default("classifier"))), working_size)
     if size != working_size:
         query["size"] = str(size)
-    if state.get("target"):
-        query["target"] = state["target"]
+    query |= {name: state[name] for name in _FREE if state.get(name)}
     for kind, registry in choices.methods.items():
         method = state.get(kind, choices.default(kind))
         for parameter in registry[method].parameters():

@@ -11,11 +11,12 @@ from attacks import ATTACKS, Attack
 from classifiers import names
 from defenses import DEFENSES, THREATS, Defense, Threat
 from photos import gallery
+from story import Parametrised
 from story.param import Value
 from ui import link
 from ui.calm import notice, sentence
 from ui.compute import Scene, workbench
-from ui.parameters import Registry, state_key, values_of
+from ui.parameters import Registry, state_key, stored, values_of
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
@@ -96,6 +97,14 @@ def defense() -> tuple[Defense, str]:
         return st.session_state.get(kept) or DEFENSES[name](), sentence(error)
     st.session_state[kept] = present
     return present, ""
+
+
+def choose_method(kind: str, name: str, method: Parametrised) -> None:
+    """Chooses the attack, defense or threat ``name`` with the parameters that ``method`` has."""
+    st.session_state[kind] = name
+    for parameter in method.parameters():
+        key = state_key(kind, registry(kind), name, parameter)
+        st.session_state.update(stored(parameter, key, getattr(method, parameter.name)))
 
 
 def parameter_key(kind: str, name: str) -> str:

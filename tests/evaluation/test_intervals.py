@@ -4,7 +4,7 @@ from scipy.stats import binomtest
 from evaluation.intervals import wilson
 
 
-@pytest.mark.parametrize("trials", [1, 2, 20, 333])
+@pytest.mark.parametrize("trials", [1, 2, 20, 333, 5000])
 def test_equals_scipys(trials):
     for hits in {0, 1, trials // 3, trials - 1, trials}:
         expected = binomtest(hits, trials).proportion_ci(0.95, method="wilson")

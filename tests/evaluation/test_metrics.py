@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from sklearn.metrics import ndcg_score
 
-from evaluation.metrics import ndcg, psnr, ssim
+from evaluation.metrics import iou, ndcg, psnr, psnr_each, ssim, ssim_each
 
 
 @pytest.fixture
@@ -120,3 +120,25 @@ def test_what_cannot_be_compared_is_refused():
     for threshold in (0, 1.1):
         with pytest.raises(ValueError, match="threshold must be over 0 and at most 1"):
             ndcg(CLEAN, CLEAN, threshold)
+
+
+@pytest.mark.parametrize("shape", [(44, 53), (7, 7), (6, 40), (2, 9), (1, 30)])
+def test_each_of_a_batch_is_as_alone(shape):
+    generator = torch.Generator().manual_seed(0)
+    x, other = torch.rand(2, 3, 3, *shape, generator=generator)
+    other[1] = x[1]
+    alone = [ssim(*pair) for pair in zip(x, other, strict=True)]
+    assert ssim_each(x, other).tolist() == pytest.approx(alone, abs=1e-9)
+    assert psnr_each(x, other).tolist() == pytest.approx([psnr(*pair) for pair in zip(x, other, strict=True)])
+    assert psnr_each(x, other)[1] == float("inf")
+    with pytest.raises(ValueError, match="one shape"):
+        ssim_each(x, other[:2])
+
+
+def test_intersection_over_union():
+    mask = torch.zeros(4, 1, 6, 6)
+    mask[:3, :, :2, :2] = 1
+    found = torch.zeros(4, 1, 6, 6)
+    found[0, :, :2, :4] = 0.3
+    found[1, :, :2, :2] = 0.1
+    assert iou(found, mask).tolist() == [0.5, 1, 0, 0]

@@ -4,7 +4,7 @@ import torch
 from attacks import LaVAN
 from explain import SALIENCIES, saliency
 from training import patch_story
-from training.patch_story import CLEAN, Case, cases, defenses, iou, measure, on_patch, tables
+from training.patch_story import CLEAN, Case, cases, defenses, measure, on_patch, tables
 
 
 def test_every_saliency_and_lambda_has_its_defense():
@@ -24,15 +24,6 @@ def test_cases_do_not_ask_for_the_label_that_is_there(tiny_classifier):
     for case in found[2:]:
         assert (case.goals != y).all()
         assert set(case.goals.tolist()) == set(range(5))
-
-
-def test_iou():
-    mask = torch.zeros(1, 1, 4, 4)
-    mask[..., :2, :2] = 1
-    found = torch.zeros(3, 1, 4, 4)
-    found[0, ..., :2, :2] = 1
-    found[1, ..., :2, :] = 1
-    assert iou(found, mask).tolist() == pytest.approx([1, 0.5, 0])
 
 
 def test_on_patch_is_the_mean_share_of_the_mass(photos, tiny_classifier):

@@ -1,0 +1,199 @@
+"""Many photos with labels, by the name that a door gets: a folder, a zip, or one of torchvision's sets."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from photos.folder import is_photo, list_folder
+from photos.known_sets import KNOWN_SETS, open_known_set
+from photos.read import MAX_BYTES, Photo, PhotoError, read_photo
+
+_WORDNET = re.compile(r"n\d{8}")
+_MAX_TABLE = 100_000_000
+"""Bytes of a CSV file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Photos in a fixed order; a photo's number is its place in it.
+
+    Attributes:
+        name: what the door was given.
+        files: name of each photo, none twice: its path inside the source.
+        classes: the words for each label; any of them may be what a classifier calls it.
+        labels: the place in ``classes`` of each photo's label.
+        numbered: whether ``classes`` are ImageNet's 1000, in the order that its classifiers share.
+        read: number -> photo; raises PhotoError or OSError. Threads may share it.
+    """
+
+    name: str
+    files: Sequence[str]
+    classes: tuple[tuple[str, ...], ...]
+    labels: Sequence[int]
+    numbered: bool
+    read: Callable[[int], Photo]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def label(self, number: int) -> str:
+        """The first word for the label of the photo of that number."""
+        return self.classes[self.labels[number]][0]
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all names and labels, hexadecimal: the same for the same list, wherever it lies."""
+        digest = hashlib.sha256()
+        for number, file in enumerate(self.files):
+            digest.update(f"{file}\t{self.label(number)}\n".encode("utf-8", "surrogateescape"))
+        return digest.hexdigest()
+
+
+def open_source(text: str, root: Path | None = None, *, download: bool = True) -> Source:
+    """The photos that ``text`` names.
+
+    Args:
+        text: a folder by label (``label/name.jpg``), a folder with one CSV file whose columns are ``file``
+            and ``label``, a zip file of either, or the name of a torchvision data set.
+        root: where torchvision's sets lie, by default in torch.hub's folder.
+        download: whether torchvision may fetch what is not there.
+
+    Raises:
+        PhotoError: nothing of that name, or nothing in it that could be used.
+        OSError: it cannot be read.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return _from_folder(path, text)
+    if path.is_file():
+        return _from_zip(path, text)
+    if text.casefold() in KNOWN_SETS:
+        found = open_known_set(text.casefold(), root, download=download)
+        names = [f"{found.name}/{number:06d}" for number in range(len(found.labels))]
+        return Source(text, names, found.classes, found.labels, found.numbered, found.read)
+    raise PhotoError(
+        f"there is no folder or zip {text}, nor a data set of that name ({', '.join(KNOWN_SETS)})"
+    )
+
+
+class _Files(Protocol):
+    """Files by their path inside a folder or a zip."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """The file's bytes, cut after one more than ``most``."""
+
+
+class _Folder:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, name: str, most: int) -> bytes:
+        with (self._folder / name).open("rb") as file:
+            return file.read(most + 1)
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile, top: str) -> None:
+        self._archive, self._top = archive, top
+
+    def read(self, name: str, most: int) -> bytes:
+        try:
+            with self._archive.open(f"{self._top}{name}") as file:  # a lock inside: threads may share it
+                return file.read(most + 1)
+        except KeyError:
+            raise PhotoError(f"{name} is not in the zip") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            raise PhotoError(f"{name} is damaged in the zip") from None
+        except (RuntimeError, NotImplementedError):
+            raise PhotoError(f"{name} is locked or packed in a way that cannot be read") from None
+
+
+def _from_folder(folder: Path, name: str) -> Source:
+    tables = sorted(file for file in folder.glob("*.csv") if not file.name.startswith("."))
+    if len(tables) > 1:
+        raise PhotoError(f"{name} has {len(tables)} CSV files; one of them must tell file and label")
+    if tables:
+        with tables[0].open("rb") as file:
+            pairs = _table(file.read(_MAX_TABLE + 1), tables[0].name)
+    else:
+        pairs = [(file.relative_to(folder).as_posix(), label) for file, label in list_folder(folder)]
+    return _source(name, pairs, _Folder(folder))
+
+
+def _from_zip(path: Path, name: str) -> Source:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise PhotoError(f"{name} is no zip file, or it is damaged") from None
+    inside = [PurePosixPath(entry.filename) for entry in archive.infolist() if not entry.is_dir()]
+    inside = [file for file in inside if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
+    top = _common_folder(inside)
+    inside = [file.relative_to(top) for file in inside]
+    files = _Zip(archive, f"{top}/" if top.parts else "")
+    tables = [file for file in inside if len(file.parts) == 1 and file.suffix.lower() == ".csv"]
+    if len(tables) > 1:
+        raise PhotoError(f"{name} has {len(tables)} CSV files; one of them must tell file and label")
+    if tables:
+        pairs = _table(files.read(str(tables[0]), _MAX_TABLE), tables[0].name)
+    else:
+        by_label = sorted(str(file) for file in inside if len(file.parts) == 2 and is_photo(file))
+        pairs = [(file, file.split("/")[0]) for file in by_label]
+    if not pairs:
+        raise PhotoError(f"{name} holds no photos of the form label/name.jpg, nor a CSV file")
+    return _source(name, pairs, files)
+
+
+def _common_folder(files: Sequence[PurePosixPath]) -> PurePosixPath:
+    """The one folder that a zip was made of, where all of it lies deeper than by label; else nothing."""
+    tops = {file.parts[0] for file in files if file.parts}
+    deep = all(len(file.parts) > 2 for file in files)
+    has_table = any(len(file.parts) == 2 and file.suffix.lower() == ".csv" for file in files)
+    return PurePosixPath(tops.pop()) if len(tops) == 1 and (deep or has_table) else PurePosixPath()
+
+
+def _table(data: bytes, name: str) -> list[tuple[str, str]]:
+    """(file, label) of every row."""
+    if len(data) > _MAX_TABLE:
+        raise PhotoError(f"{name} has over {_MAX_TABLE / 1e6:.0f} MB; that is too long a list")
+    try:
+        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        if not {"file", "label"} <= set(rows.fieldnames or ()):
+            raise PhotoError(f"{name} needs the columns file and label in its first line")
+        pairs = [((row["file"] or "").strip(), (row["label"] or "").strip()) for row in rows]
+    except (UnicodeDecodeError, csv.Error):
+        raise PhotoError(f"{name} is no CSV file in UTF-8") from None
+    for file, label in pairs:
+        if not file or not label:
+            raise PhotoError(f"{name} has a row without a file or without a label")
+        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            raise PhotoError(f"{name} names {file}, which lies outside")
+    if not pairs:
+        raise PhotoError(f"{name} lists no photo")
+    return pairs
+
+
+def _source(name: str, pairs: Iterable[tuple[str, str]], inside: _Files) -> Source:
+    pairs = list(pairs)
+    files = [file for file, _ in pairs]
+    repeated = [file for file, times in Counter(files).items() if times > 1]
+    if repeated:
+        raise PhotoError(f"{name} names {repeated[0]} more than once")
+    words = sorted({label for _, label in pairs})
+    places = {word: place for place, word in enumerate(words)}
+    numbered = len(words) == 1000 and all(_WORDNET.fullmatch(word) for word in words)
+
+    def read(number: int) -> Photo:
+        return read_photo(inside.read(files[number], MAX_BYTES), files[number])
+
+    labels = [places[label] for _, label in pairs]
+    return Source(name, files, tuple((word,) for word in words), labels, numbered, read)
