@@ -60,8 +60,8 @@ SCHEMA = pa.schema(
 ``number`` and ``file`` name the photo in its source, ``label`` is its own, in the classifier's word where it
 has one. ``attack`` is a name in the run's settings, ``threat`` what its attacker knows of the defense.
 ``outcome``: right, wrong, rejected, or unread with a ``reason``. ``cause``: ``evaluation.causes``. ``clean``
-and ``clean_probability`` (of ``label``): the classifier on the clean photo without a defense. The others are as
-``evaluation.cells.measure`` tells them.
+and ``clean_probability`` (of ``label``): the classifier on the clean photo without a defense. The others are
+as ``evaluation.cells.measure`` tells them.
 """
 _ROWS_AT_ONCE = 60_000
 

@@ -89,7 +89,7 @@ def _told(attack: str, defense: str, cell: _Cell) -> dict[str, Any]:
 def _share(hits: int, trials: int) -> dict[str, float | int | None]:
     low, high = wilson(hits, trials)
     return {
-        "right": hits,
+        "hits": hits,
         "of": trials,
         "share": hits / trials if trials else None,
         "low": low,

@@ -35,6 +35,7 @@ def rows_of(plan, right, ssim=0.9):
                     "clean": "cat",
                     "ssim": ssim if isinstance(ssim, float) else ssim(defense),
                     "psnr": 20.0,
+                    "ndcg": 0.9,
                     "milliseconds": 1.0,
                 }
             )
@@ -89,6 +90,16 @@ def test_a_method_whose_accuracy_moves_with_its_strength_is_not_steady(tiny_clas
 
     holds = under(written("patches", tiny_classifier, right), "Claims that hold here")
     assert holds.count("WLGS is steadier across λ than LGS") == 5
+
+
+def test_attackers_who_know(tiny_classifier):
+    def right(attack, defense):
+        return 0.2 if attack.endswith("exact") else 0.6
+
+    text = written("threats", tiny_classifier, right)
+    assert under(text, "Claims that hold here").count("by BPDA fools hardly more") == 9
+    assert under(text, "Claims that do not hold here").count("by Exact fools hardly more") == 9
+    assert "| defense | oblivious | bpda | exact |" in text
 
 
 def test_noise(tiny_classifier):

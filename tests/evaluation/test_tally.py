@@ -34,16 +34,20 @@ def test_counts():
     assert (told["photos"], told["unread"]) == (5, 1)
     (cell,) = told["cells"]
     assert cell["photos"] == 4
-    assert cell["accuracy"]["right"] == 2
+    assert cell["accuracy"]["hits"] == 2
     assert cell["accuracy"]["share"] == 0.5
-    assert (cell["accuracy_when_clean"]["right"], cell["accuracy_when_clean"]["of"]) == (1, 2)
+    assert (cell["accuracy_when_clean"]["hits"], cell["accuracy_when_clean"]["of"]) == (1, 2)
+    assert (cell["fooled"]["hits"], cell["fooled"]["of"]) == (1, 2)
+    assert cell["ndcg"] == pytest.approx(0.9)
     assert cell["outcomes"] == {"right": 2, "wrong": 1, "rejected": 1, "unread": 1}
     assert cell["causes"] == {"wrong on the clean photo": 1, "object smoothed away": 1}
     assert cell["ssim"] == 0.5
     assert cell["psnr"] == 17.5
     text = tally.table(told)
     assert "5 photos, 1 of them could not be used" in text
-    assert "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 1 | 0.500 | 17.5 | 3.0 |" in text
+    assert (
+        "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 1 | 0.900 | 0.500 | 17.5 | 3.0 |" in text
+    )
 
 
 def test_cells_come_in_the_order_of_the_rows_and_a_missing_figure_is_none():

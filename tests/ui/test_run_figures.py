@@ -7,7 +7,15 @@ from defenses import DEFENSES, LGS, SLGS
 from evaluation.causes import ATTACK_FAILED, CAUSES, CLEAN_WRONG, SMOOTHED_AWAY
 from evaluation.report import method_facts
 from story.render import DEFENDED
-from ui.run_figures import cause_figure, charts, likeness_figure, name_of, strength_figure, time_figure
+from ui.run_figures import (
+    cause_figure,
+    charts,
+    likeness_figure,
+    name_of,
+    strength_figure,
+    threat_figure,
+    time_figure,
+)
 
 ATTACKING = {"pgd": method_facts(ATTACKS["pgd"](), ATTACKS)}
 DEFENDING = {
@@ -24,6 +32,7 @@ def cell(attack, defense, right, **more):
         "photos": 10,
         "accuracy": {"share": right / 10, "low": right / 10 - 0.1, "high": right / 10 + 0.2},
         "outcomes": {"right": right, "wrong": 10 - right, "rejected": 0, "unread": 0},
+        "fooled": {"share": (10 - right) / 10, "low": 0.0, "high": 1.0},
         "causes": {},
         "ssim": 0.5 + right / 20,
         "milliseconds": 10.0**right,
@@ -46,6 +55,21 @@ def test_strength_against_accuracy():
     assert line.error_y.array == pytest.approx([0.2, 0.2])
     assert line.error_y.arrayminus == pytest.approx([0.1, 0.1])
     assert len({(line.line.color, line.line.dash) for line in figure.data}) == 4
+
+
+def test_success_under_threats():
+    knowing = method_facts(ATTACKS["pgd"](), ATTACKS) | {
+        "threat": {"name": "bpda", "parameters": {"draws": 1}}
+    }
+    noise = method_facts(ATTACKS["noise"](), ATTACKS)
+    attacks = ATTACKING | {"pgd/bpda": knowing, "noise": noise}
+    cells = [cell(attack, "lgs:lam=1.5", n) for n, attack in enumerate(("none", "noise", "pgd", "pgd/bpda"))]
+    figure = threat_figure(cells, attacks, DEFENDING)
+    assert [bar.name for bar in figure.data] == ["PGD", "PGD, BPDA"]
+    assert [list(bar.x) for bar in figure.data] == [[0.8], [0.7]]
+    assert figure.data[1].error_x.array == pytest.approx([0.3])
+    assert threat_figure(cells, ATTACKING, DEFENDING) is None
+    assert "Success under threats" in charts(cells, attacks, DEFENDING, "pgd")
 
 
 def test_one_strength_is_no_line():
