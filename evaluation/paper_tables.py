@@ -177,16 +177,12 @@ def _failures_claim(cells: Cells, name: str) -> Claim:
 # --- attackers who know: You-Wei and Sheng-De 2022, figure 10 -----------------------------------------------
 
 _KNOWING: dict[str, Threat] = {"oblivious": Oblivious(), "bpda": BPDA(), "exact": Exact()}
-_KNOWN_LAMBDAS = (1.5, 2.3, 3.5)
+_SMOOTHED, _KNOWN_LAMBDAS = ("lgs", "slgs", "wlgs"), (1.5, 2.3, 3.5)
 _PATCH = "LaVAN"
 
 
 def _threats(_classifier: Classifier) -> Plan:
-    defenses = {
-        _strength(name, lam): SMOOTHING[name](lam)
-        for name in ("lgs", "slgs", "wlgs")
-        for lam in _KNOWN_LAMBDAS
-    }
+    defenses = {_strength(name, lam): SMOOTHING[name](lam) for name in _SMOOTHED for lam in _KNOWN_LAMBDAS}
     return Plan.under(_KNOWING, {_PATCH: LaVAN()}, defenses)
 
 
@@ -208,7 +204,7 @@ def _threat_tables(told: dict[str, Any]) -> dict[str, str]:
 
 def _threat_claims(cells: Cells) -> list[Claim]:
     found = []
-    for name in ("lgs", "slgs", "wlgs"):
+    for name in _SMOOTHED:
         for lam in _KNOWN_LAMBDAS:
             for threat in ("bpda", "exact"):
                 fooled = [
@@ -308,10 +304,10 @@ EXPERIMENTS = {
     ),
     "threats": Experiment(
         "Attackers who know the defense",
-        f"You-Wei and Sheng-De 2022, figure 10: LaVAN on {100 * LaVAN().share:g} % of the area, learned for each "
-        "photo and a random target, by an attacker who is oblivious, and by one who goes through the defense, "
-        "backwards as if it were not there (BPDA) or by its own gradient (exact). Nothing is random here, so "
-        "expectation over transformation is the exact gradient.",
+        f"You-Wei and Sheng-De 2022, figure 10: LaVAN on {100 * LaVAN().share:g} % of the area, learned for "
+        "each photo and a random target, by an attacker who is oblivious, and by one who goes through the "
+        "defense, backwards as if it were not there (BPDA) or by its own gradient (exact). Nothing is random "
+        "here, so expectation over transformation is the exact gradient.",
         _threats,
         _threat_tables,
         _threat_claims,

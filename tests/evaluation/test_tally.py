@@ -3,6 +3,7 @@
 import math
 
 import pyarrow as pa
+import pytest
 
 from evaluation import tally
 from evaluation.store import SCHEMA
