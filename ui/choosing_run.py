@@ -63,9 +63,13 @@ def choice(scene: Scene) -> Run | None:
         state.write_link(scene)
         if not known:
             st.info(
-                "There is no run yet. Add one above, or let the command line make one: "
-                "`python cli.py evaluate PHOTOS --attack lavan --defense slgs --out runs/NAME`",
+                "There is no run yet. Add one above, or let the command line make one:",
                 icon=":material/info:",
+            )
+            st.code(
+                "python cli.py evaluate PHOTOS --attack lavan --defense slgs --out runs/NAME",
+                language=None,
+                wrap_lines=True,
             )
             return None
         run = Run(folder() / st.session_state["run"])

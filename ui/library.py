@@ -28,6 +28,8 @@ ATTACK = "universal-patch"
 _TYPES = ["png", "npz", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"]
 _SHARE = 0.1
 """Of the photo's area, for a patch whose file says nothing of it."""
+_PORTRAIT = 120
+"""Width of the patch's picture, px."""
 _COVERS, _TOUCHES = 0.5, 0.1
 """Shares of the class activation map from which on a patch covers the object, or lies on a part of it."""
 
@@ -98,15 +100,20 @@ def _portrait(attack: UniversalPatch) -> None:
     patch = attack.chosen
     side = patch.pixels.shape[-1]
     meant = f"for “{patch.target}”, " if patch.target else ""
-    picture, words = st.columns([2, 3], vertical_alignment="center", gap="small")
-    picture.image(
-        to_png(_picture(patch)), width="stretch", output_format="PNG", alt=f"The patch {attack.patch}"
-    )
-    words.caption(f"{meant}{side} × {side} px, {percent(patch.share)} of the area at scale 1")
-    if attack.patch in workbench().patches:
-        words.button(
-            "Take away", icon=":material/delete:", key="drop_patch", on_click=_drop, args=(attack.patch,)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.image(
+            to_png(_picture(patch)), width=_PORTRAIT, output_format="PNG", alt=f"The patch {attack.patch}"
         )
+        with st.container(width="stretch"):
+            st.caption(f"{meant}{side} × {side} px, {percent(patch.share)} of the area at scale 1")
+            if attack.patch in workbench().patches:
+                st.button(
+                    "Take away",
+                    icon=":material/delete:",
+                    key="drop_patch",
+                    on_click=_drop,
+                    args=(attack.patch,),
+                )
 
 
 def _drop(name: str) -> None:
