@@ -44,8 +44,9 @@ $(VENV)/app.installed: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements.txt
 	touch $@
 
-$(VENV)/dev.installed: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/dev.installed: requirements.txt requirements-dev.txt requirements-alone.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --requirement requirements-alone.txt
 	touch $(VENV)/app.installed $@
 
 clean:

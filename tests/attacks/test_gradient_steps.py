@@ -1,9 +1,10 @@
-"""The gradient-sign family against foolbox, and against a gradient that is known by hand."""
+"""The gradient-sign family against foolbox and torchattacks, and against a gradient known by hand."""
 
 import eagerpy
 import foolbox
 import pytest
 import torch
+import torchattacks
 from torch import nn
 
 from attacks import ATTACKS
@@ -88,6 +89,46 @@ def test_every_iterate_is_foolboxs(name, theirs, model, x):
     for steps in (1, 2, 3, 4):
         attack = getattr(foolbox.attacks, theirs)(abs_stepsize=step, steps=steps, random_start=False)
         assert_same(trace.frames[steps], by_foolbox(attack, model, x, "untargeted", eps, ours.start(x)))
+
+
+def by_torchattacks(kind, model, x, goal, start=None, **options):
+    """torchattacks' result, begun at ``start``; its random start is the only draw of a uniform."""
+    attack = getattr(torchattacks, kind)(model, **options)
+    if goal == "targeted":
+        attack.set_mode_targeted_by_label(quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        if start is not None:
+            attack.random_start = True
+            patch.setattr(torch.Tensor, "uniform_", lambda *_: start - x)
+        return attack(x, Y)
+
+
+@pytest.mark.parametrize("goal", ["targeted", "untargeted"])
+class TestAgainstTorchattacks:
+    def test_fgsm(self, goal, model, x):
+        ours = ATTACKS["fgsm"](eps=EPS, goal=goal)(x, Y, model)
+        assert_same(ours, by_torchattacks("FGSM", model, x, goal, eps=EPS))
+
+    @pytest.mark.parametrize("steps", [1, 2, 3, 7])
+    def test_iterated_fgsm(self, goal, steps, model, x):
+        ours = ATTACKS["iterated-fgsm"](eps=EPS, step=STEP, iterations=steps, goal=goal)(x, Y, model)
+        assert_same(ours, by_torchattacks("BIM", model, x, goal, eps=EPS, alpha=STEP, steps=steps))
+
+    @pytest.mark.parametrize("steps", [1, 2, 3, 7])
+    @pytest.mark.parametrize("random_start", [True, False])
+    def test_pgd(self, goal, steps, random_start, model, x):
+        ours = PGD(eps=EPS, step=STEP, iterations=steps, goal=goal, random_start=random_start, seed=3)
+        options = {"eps": EPS, "alpha": STEP, "steps": steps, "random_start": False}
+        start = ours.start(x) if random_start else None
+        assert_same(ours(x, Y, model), by_torchattacks("PGD", model, x, goal, start, **options))
+
+    @pytest.mark.parametrize("eps", [0.3, 50.0])
+    def test_pgd_l2(self, goal, eps, model, x):
+        ours = PGDL2(eps=eps, step=0.1, iterations=ITERATIONS, goal=goal, random_start=False)
+        # It divides by the norm and a little more, which is nothing here but for rounding.
+        options = {"eps": eps, "alpha": 0.1, "steps": ITERATIONS, "eps_for_division": 1e-14}
+        theirs = by_torchattacks("PGDL2", model, x, goal, random_start=False, **options)
+        assert_same(ours(x, Y, model), theirs)
 
 
 class TwoSums(nn.Module):
