@@ -27,6 +27,7 @@ from evaluation.measuring import markdown, predicted, random_targets
 from evaluation.suspicion import SIGNS, Suspicion, signs
 from photos.folder import list_folder, open_photo
 from training import CHECKPOINTS
+from training.recipes import add_recipe_options, recipe_with
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 METHODS: dict[str, type[LGS]] = {"lgs": LGS, "slgs": SLGS, "wlgs": WLGS}
@@ -269,10 +270,9 @@ def main(arguments: list[str] | None = None) -> None:
         "--checkpoint", type=Path, default=CHECKPOINTS / "suspicion.pt", help="goes on from there"
     )
     parser.add_argument("--out", type=Path, default=ASSETS)
-    for field, value in asdict(Recipe()).items():
-        parser.add_argument("--" + field.replace("_", "-"), type=type(value), default=value)
+    add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{field: given[field] for field in asdict(Recipe())})
+    recipe = recipe_with(Recipe(), given)
     classifier = classifiers.load(given["classifier"], device=given["device"])
     checkpoint: Path = given["checkpoint"]
     checkpoint.parent.mkdir(parents=True, exist_ok=True)

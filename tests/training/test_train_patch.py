@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from PIL import Image
 
 from attacks.patch_training import RECIPES, Recipe, Training
 from attacks.universal_patch import read_cards, read_patch, resized
@@ -13,27 +12,11 @@ from training import train_patch
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """Four photos to learn from and four to measure on, of two labels."""
-    generator = torch.Generator().manual_seed(0)
-    for part in ("train", "val"):
-        for number in range(4):
-            file = tmp_path / part / ("apple", "bear")[number % 2] / f"{number}.jpg"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            coarse = torch.randint(0, 256, (6, 7, 3), generator=generator, dtype=torch.uint8)
-            Image.fromarray(coarse.numpy()).resize((70, 60)).save(file)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder, tiny_classifier, monkeypatch, tmp_path):
-    tiny_classifier.working_size = 64
-    monkeypatch.setattr(train_patch.classifiers, "load", lambda name, device=None: tiny_classifier)
-
+def run(labelled_photos, as_builtin, tmp_path):
     def run(name, *more):
         place = [
             "--photos",
-            str(folder),
+            str(labelled_photos),
             "--out",
             str(tmp_path / "out"),
             "--checkpoint",
