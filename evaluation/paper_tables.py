@@ -2,7 +2,7 @@
 
 Every experiment is a run under ``--runs``, which goes on where it was broken off, and which the page Failures
 shows too.
-All sentences and verdicts of the results come from the rows.
+All sentences and verdicts that it writes come from the rows.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ from evaluation.store import Run
 from photos import open_source
 
 RESULTS = Path("docs/RESULTS.md")
+MARK = "<!-- All below is written by make tables. -->"
+"""What stands above it in the file of results stays."""
 LAMBDAS = (1.5, 1.9, 2.3, 2.7, 3.5)
 SHARES = (0.01, 0.017, 0.022, 0.05, 0.10)
 SMOOTHING: dict[str, Callable[[float], Defense]] = {
@@ -346,7 +348,7 @@ def results(done: Mapping[str, tuple[dict[str, Any], list[Claim]]], facts: Seque
         done: name of an experiment -> summary and claims of its run.
         facts: sentences on what was run.
     """
-    parts = ["# Results", *facts]
+    parts = ["# The papers' tables in small", *facts]
     told = [claim for _, claims in done.values() for claim in claims]
     for verdict, heading in (
         ("holds", "Claims that hold here"),
@@ -366,6 +368,17 @@ def results(done: Mapping[str, tuple[dict[str, Any], list[Claim]]], facts: Seque
         for heading, table in experiment.tables(summary).items():
             parts += [f"### {heading}", table]
     return "\n\n".join(parts) + "\n"
+
+
+def write(file: Path, text: str) -> None:
+    """Puts ``text`` below ``MARK`` in ``file``; what is above it stays."""
+    above = ""
+    if file.exists():
+        above, mark, _ = file.read_text(encoding="utf-8").partition(MARK)
+        if not mark:
+            raise ValueError(f"{file} has no line {MARK}, below which the results could be written")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{above}{MARK}\n\n{text}", encoding="utf-8")
 
 
 def measure(
@@ -420,8 +433,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{classifier.name} at {classifier.working_size} px on {classifier.device.type}. Made by "
         "`make tables`; everything here is computed from the rows."
     ]
-    given.results.parent.mkdir(parents=True, exist_ok=True)
-    given.results.write_text(results(done, facts), encoding="utf-8")
+    write(given.results, results(done, facts))
     print(f"{given.results} written")
 
 

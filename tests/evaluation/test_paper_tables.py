@@ -10,7 +10,7 @@ from attacks.noise import Noise
 from evaluation import paper_tables, tally
 from evaluation.cells import NONE
 from evaluation.claims import Cells
-from evaluation.paper_tables import EXPERIMENTS, main, results
+from evaluation.paper_tables import EXPERIMENTS, MARK, main, results, write
 from evaluation.reading import Rows
 from evaluation.store import SCHEMA
 
@@ -124,13 +124,24 @@ def test_a_run_from_its_photos_and_again(labelled_folder, tiny_classifier, tmp_p
     ]
     main([*line, "--results", str(out / "docs" / "R.md")])
     text = (out / "docs" / "R.md").read_text()
-    assert text.startswith("# Results\n\n4 photos of ")
+    assert text.startswith(f"{MARK}\n\n# The papers' tables in small\n\n4 photos of ")
     assert "## Noise and the smoothing vote" in text
     assert "| noise σ 0.375 |" in text
     assert text.count("* Under ") + text.count("* More photos are rejected") == 12
     monkeypatch.setattr(Noise, "perturb", lambda *_: pytest.fail("it is computed already"))
     main([*line, "--results", str(out / "again.md")])
     assert (out / "again.md").read_text() == text
+
+
+def test_what_stands_above_stays(tmp_path):
+    file = tmp_path / "R.md"
+    file.write_text(f"# Results\n\nBy hand.\n\n{MARK}\n\nold")
+    write(file, "new\n")
+    assert file.read_text() == f"# Results\n\nBy hand.\n\n{MARK}\n\nnew\n"
+    file.write_text("something else")
+    with pytest.raises(ValueError, match="has no line"):
+        write(file, "new\n")
+    assert file.read_text() == "something else"
 
 
 def test_what_is_wrong_is_one_sentence(tmp_path, capsys):
