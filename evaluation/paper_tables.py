@@ -433,7 +433,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{classifier.name} at {classifier.working_size} px on {classifier.device.type}. Made by "
         "`make tables`; everything here is computed from the rows."
     ]
-    write(given.results, results(done, facts))
+    try:
+        write(given.results, results(done, facts))
+    except ValueError as error:
+        parser.error(str(error))
     print(f"{given.results} written")
 
 
