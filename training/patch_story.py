@@ -40,18 +40,21 @@ from explain import SALIENCIES, Memo, remembering, saliency, share_inside
 from story import by_name
 
 SHARES = (0.01, 0.017, 0.022, 0.05, 0.10)
-LAMBDAS = (1.5, 2.3, 3.5)
+LAMBDAS, USUAL = (1.5, 2.3, 3.5), 2.3
 CLEAN = "no attack"
 KINDS = {"lavan": "universal LaVAN", "adversarial-patch": "Adversarial Patch"}
 MEMO = 10**9
 
 
-def defenses() -> dict[str, Defense]:
-    """Name in the table -> defense: LGS, and SLGS and WLGS by every saliency, each at every λ."""
+def defenses(own: str) -> dict[str, Defense]:
+    """Name in the table -> defense: LGS at every λ, and SLGS and WLGS by every saliency.
+
+    By the classifier's ``own`` saliency at every λ, by the others at the ``USUAL`` one.
+    """
     found: dict[str, Defense] = {f"LGS, λ {lam}": LGS(lam=lam) for lam in LAMBDAS}
     for kind in (SLGS, WLGS):
         for method in SALIENCIES:
-            for lam in LAMBDAS:
+            for lam in LAMBDAS if method == own else (USUAL,):
                 found[f"{kind.__name__} by {method}, λ {lam}"] = kind(lam=lam, saliency=method)
     return found
 
@@ -87,32 +90,44 @@ def cases(classifier: Classifier, y: Tensor, seed: int) -> Iterator[Case]:
             yield Case(title, UniversalPatch(patch=name), target, True)
 
 
-def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case) -> dict[str, Any]:
+Gazes = dict[str, Tensor]
+"""Saliency method -> its maps (N, 1, H, W) of the clean photos."""
+
+
+def gazes(classifier: Classifier, x: Tensor) -> Gazes:
+    """Where the classifier looks on clean photos ``x`` (N, 3, H, W), by every method."""
+
+    def maps(method: str) -> Tensor:
+        return in_batches(x, lambda part: saliency(part, classifier, method=method), f"saliency {method}")
+
+    return {method: maps(method) for method in SALIENCIES}
+
+
+def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case, clean: Gazes) -> dict[str, Any]:
     """All figures of one case; shares are in per cent.
 
-    Photos (N, 3, H, W) that are of the target's label to begin with are left out.
+    Photos (N, 3, H, W), of which ``clean`` are the maps, are left out where they are of the target's label to
+    begin with.
     """
-    if case.targeted:
-        counted = case.goals != y
-        x, y, goals = x[counted], y[counted], case.goals[counted]
-    else:
-        goals = case.goals
+    counted = case.goals != y if case.targeted else torch.ones_like(y, dtype=torch.bool)
+    x, y, goals = x[counted], y[counted], case.goals[counted]
     mask = None
     attacked = x
     if case.attack is not None:
         attacked = attacked_by(case.attack, classifier, x, goals, case.name)
         mask = case.attack.mask(x[:1])
     now, expected = probabilities(classifier, attacked), probabilities(classifier, x)
+    rows, inside = defended(classifier, x, attacked, y, expected, mask, case.name)
     found: dict[str, Any] = {
         "photos": len(x),
         "to target": share(now.argmax(1) == goals) if case.targeted else None,
         **judged(now, expected, y),
-        "defended": defended(classifier, x, attacked, y, expected, mask, case.name),
+        "defended": rows,
     }
     if mask is not None:
         found["on patch"] = {
-            method: [on_patch(classifier, photos, mask, method) for photos in (x, attacked)]
-            for method in SALIENCIES
+            method: [share(share_inside(maps[counted], mask)), inside[method]]
+            for method, maps in clean.items()
         }
     return found
 
@@ -126,10 +141,11 @@ def defended(
     expected: Tensor,
     mask: Tensor | None,
     name: str,
-) -> dict[str, dict[str, float]]:
-    """By defense: top-1 in per cent and mean nDCG; where a patch is, the IoU of SLGS's final mask with it.
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """What comes out by defense, and the share of each saliency that lies on the patch, in per cent.
 
-    Where nothing is attacked, the mean SSIM to the photos instead.
+    By defense: top-1 in per cent and mean nDCG; where a patch is, the IoU of SLGS's final mask with it; where
+    nothing is attacked, the mean SSIM to the photos.
 
     Args:
         classifier: whose labels are counted.
@@ -140,12 +156,17 @@ def defended(
         mask: (1, 1, H, W), where the patch lies.
         name: of the case, for the progress bar.
     """
-    each = defenses()
+    each = defenses(classifier.saliency)
+    inside: dict[str, list[Tensor]] = {method: [] for method in SALIENCIES}
     said: dict[str, list[Tensor]] = {title: [] for title in each}
     overlap: dict[str, list[Tensor]] = {title: [] for title in each}
     likeness: dict[str, list[float]] = {title: [] for title in each}
     for before, photos in parts(x, attacked, name=f"defended, {name}"):
         with remembering(Memo(MEMO)):
+            for method, shares in inside.items():
+                if mask is not None:
+                    looked = saliency(photos, classifier, method=method)
+                    shares.append(share_inside(looked, mask))
             for title, defense in each.items():
                 steps = defense.steps(photos, classifier)
                 result = by_name(steps, "result").map
@@ -161,13 +182,7 @@ def defended(
             rows[title]["ssim"] = round(sum(likeness[title]) / len(x), 3)
         if overlap[title]:
             rows[title]["iou"] = round(torch.cat(overlap[title]).mean().item(), 3)
-    return rows
-
-
-def on_patch(classifier: Classifier, x: Tensor, mask: Tensor, method: str) -> float:
-    """Mean share, in per cent, of the saliency's mass inside ``mask`` (1, 1, H, W)."""
-    maps = in_batches(x, lambda part: saliency(part, classifier, method=method), f"saliency {method}")
-    return share(share_inside(maps, mask))
+    return rows, {method: share(torch.cat(shares)) for method, shares in inside.items() if shares}
 
 
 def tables(figures: dict[str, dict[str, Any]]) -> str:
@@ -204,7 +219,7 @@ def _from_to(found: dict[str, Any], method: str) -> str:
 
 
 def _iou(found: dict[str, Any], method: str) -> str:
-    row = found["defended"][f"SLGS by {method}, λ {LAMBDAS[0]}"]
+    row = found["defended"][f"SLGS by {method}, λ {USUAL}"]
     return str(row.get("iou", ""))
 
 
@@ -228,11 +243,12 @@ def main() -> None:
         key = f"{classifier.identity}, {given.limit} photos at {size} px, seed {given.seed}"
         figures = known.setdefault(key, {})
         x, y = right_photos(given.photos / "val", classifier, size, given.limit, given.seed)
-        for case in cases(classifier, y, given.seed):
-            if case.name not in figures:
-                figures[case.name] = measure(classifier, x, y, case)
-                if given.json:
-                    given.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        left = [case for case in cases(classifier, y, given.seed) if case.name not in figures]
+        clean = gazes(classifier, x) if left else {}
+        for case in left:
+            figures[case.name] = measure(classifier, x, y, case, clean)
+            if given.json:
+                given.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         print(f"{name}, {size} px\n\n{tables(figures)}\n")
 
 

@@ -2,18 +2,17 @@ import pytest
 import torch
 
 from attacks import LaVAN
+from defenses import SLGS, WLGS
 from explain import SALIENCIES, saliency
 from training import patch_story
-from training.patch_story import CLEAN, Case, cases, defenses, measure, on_patch, tables
+from training.patch_story import CLEAN, Case, cases, defenses, gazes, measure, tables
 
 
-def test_every_saliency_and_lambda_has_its_defense():
-    each = defenses()
-    assert len(each) == 3 * (1 + 2 * len(SALIENCIES))
-    assert (
-        each["SLGS by cam, λ 2.3"].values() | {"lam": 2.3, "saliency": "cam"}
-        == each["SLGS by cam, λ 2.3"].values()
-    )
+def test_every_saliency_has_its_defenses_and_the_classifiers_own_every_lambda():
+    each = defenses("cam")
+    assert len(each) == 3 + 2 * (len(SALIENCIES) - 1 + 3)
+    assert each["SLGS by cam, λ 3.5"] == SLGS(lam=3.5, saliency="cam")
+    assert each["WLGS by gradient, λ 2.3"] == WLGS(lam=2.3, saliency="gradient")
 
 
 def test_cases_do_not_ask_for_the_label_that_is_there(tiny_classifier):
@@ -27,30 +26,33 @@ def test_cases_do_not_ask_for_the_label_that_is_there(tiny_classifier):
 
 
 def test_on_patch_is_the_mean_share_of_the_mass(photos, tiny_classifier):
-    mask = LaVAN(share=0.2).mask(photos[:1])
-    shares = []
-    for photo in photos.split(1):
-        map_ = saliency(photo, tiny_classifier, method="gradient")[0, 0]
-        box = LaVAN(share=0.2).box(44, 53)
-        shares.append(box.of(map_).sum().item() / map_.sum().item())
-    found = on_patch(tiny_classifier, photos, mask, "gradient")
-    assert found == pytest.approx(100 * sum(shares) / 3, abs=0.051)
+    attack = LaVAN(share=0.2, iterations=1)
+    case = Case("it", attack, torch.tensor([3, 3, 3]), True)
+    attacked = attack(photos, case.goals, tiny_classifier)
+    found = measure(tiny_classifier, photos, torch.tensor([0, 1, 2]), case, gazes(tiny_classifier, photos))
+    for pictures, told in zip((photos, attacked), found["on patch"]["gradient"], strict=True):
+        shares = []
+        for picture in pictures.split(1):
+            map_ = saliency(picture, tiny_classifier, method="gradient")[0, 0]
+            shares.append(attack.box(44, 53).of(map_).sum().item() / map_.sum().item())
+        assert told == pytest.approx(100 * sum(shares) / 3, abs=0.06)
 
 
 def test_a_case_leaves_out_photos_of_the_target(photos, tiny_classifier):
     y = torch.tensor([0, 1, 2])
     attack = LaVAN(share=0.2, iterations=2)
-    found = measure(tiny_classifier, photos, y, Case("it", attack, torch.tensor([1, 1, 1]), True))
+    looked = gazes(tiny_classifier, photos)
+    found = measure(tiny_classifier, photos, y, Case("it", attack, torch.tensor([1, 1, 1]), True), looked)
     assert found["photos"] == 2
     assert found["to target"] in (0, 50, 100)
     assert set(found["on patch"]) == set(SALIENCIES)
     assert all("ssim" not in row for row in found["defended"].values())
-    clean = measure(tiny_classifier, photos, y, Case(CLEAN, None, y, False))
+    clean = measure(tiny_classifier, photos, y, Case(CLEAN, None, y, False), looked)
     assert clean["photos"] == 3
     assert all(-1 <= row["ssim"] <= 1 and "iou" not in row for row in clean["defended"].values())
     text = tables({CLEAN: clean, "it": found}).splitlines()
     assert len({line.count("|") for line in text[:4]}) == 1
-    assert sum(line.startswith("| SLGS") for line in text) == 3 * len(SALIENCIES)
+    assert sum(line.startswith("| SLGS") for line in text) == len(SALIENCIES) + 2
 
 
 def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch, tiny_classifier, photos, capsys):
@@ -60,11 +62,11 @@ def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch, tiny_classifier, ph
     monkeypatch.setattr(patch_story, "SHARES", (0.1,))
     asked = []
 
-    def told(classifier, x, y, case):
+    def told(classifier, x, y, case, clean):
         asked.append(case.name)
         if len(asked) == 2:
             raise KeyboardInterrupt
-        return measure(classifier, x, y, Case(case.name, None, y, False))
+        return measure(classifier, x, y, Case(case.name, None, y, False), clean)
 
     monkeypatch.setattr(patch_story, "measure", told)
     words = ["patch_story", "--photos", "p", "--classifier", "tiny", "--json", str(tmp_path / "f.json")]
