@@ -123,3 +123,20 @@ def test_stage_and_head_follow_a_copy_and_are_registered_once(tiny_classifier):
     assert copied.stage is copied.network.features
     assert copied.stage is not tiny_classifier.stage
     assert copied.head is copied.network.head
+
+
+def test_gradients_come_in_the_photos_own_order(tiny_classifier, photos):
+    """Inside, the order is another one; a second derivative passes through it too."""
+    model, x = tiny_classifier.double(), photos.double().requires_grad_()
+    assert model.normalised(x).is_contiguous(memory_format=torch.channels_last)
+    (slope,) = torch.autograd.grad(model(x).logsumexp(1).sum(), x, create_graph=True)
+    assert slope.is_contiguous()
+    (curve,) = torch.autograd.grad(slope.square().sum(), x)
+    step = 1e-6 * torch.ones_like(x)
+
+    def steepness(photos):
+        leaf = photos.detach().requires_grad_()
+        return torch.autograd.grad(model(leaf).logsumexp(1).sum(), leaf)[0].square().sum()
+
+    expected = (steepness(x + step) - steepness(x - step)) / 2e-6
+    torch.testing.assert_close(curve.sum(), expected, rtol=1e-3, atol=1e-8)
