@@ -4,7 +4,7 @@ PYTHON ?= python3
 PORT ?= 8501
 # Of make tables: make tables CLASSIFIER=vgg16 SOURCE=imagenet
 SOURCE ?= imagenette
-CLASSIFIER ?= builtin
+CLASSIFIER ?=
 LIMIT ?= 500
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ test: $(VENV)/dev.installed browser lint types
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 tables: $(VENV)/app.installed
-	$(BIN)/python -m evaluation.paper_tables "$(SOURCE)" --classifier $(CLASSIFIER) --limit $(LIMIT)
+	$(BIN)/python -m evaluation.paper_tables "$(SOURCE)" $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --limit $(LIMIT)
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ __all__ = [
     "architectures",
     "available_devices",
     "builtin_names",
+    "default_name",
     "load",
     "megabytes_to_download",
     "names",
@@ -29,6 +30,11 @@ __all__ = [
     "read_card",
     "title",
 ]
+
+
+def default_name() -> str:
+    """The one that looks where nothing else is said."""
+    return builtin_names()[0]
 
 
 def names() -> tuple[str, ...]:

@@ -14,14 +14,17 @@ from classifiers.weights import fit, read_state, sha256
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUILTIN = "builtin"
+DEFAULT = "builtin-vgg"
+"""The better one to show what patches do; where it is not installed, ``BUILTIN``."""
 _STEM = "classifier"
 _ABSENT, _DAMAGED = "{} is not installed", "{} is damaged"
 
 
 def builtin_names(assets: Path = ASSETS) -> tuple[str, ...]:
-    """``builtin``, then the others by name: ``classifier-NAME.json`` is the card of ``builtin-NAME``."""
+    """The default first; ``classifier.json`` is ``builtin``'s card, ``classifier-X.json`` ``builtin-X``'s."""
     others = sorted(card.stem for card in assets.glob(f"{_STEM}-*.json"))
-    return BUILTIN, *(other.replace(_STEM, BUILTIN, 1) for other in others)
+    found = [BUILTIN, *(other.replace(_STEM, BUILTIN, 1) for other in others)]
+    return tuple(sorted(found, key=lambda name: name != DEFAULT))
 
 
 def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:

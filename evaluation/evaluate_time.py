@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from attacks import ATTACKS
-from classifiers import Classifier, load
+from classifiers import Classifier, default_name, load
 from defenses import DEFENSES
 from evaluation.cells import Plan
 from evaluation.many import Selection, evaluate
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--classifier", default="builtin")
+    parser.add_argument("--classifier", default=default_name())
     parser.add_argument("--device")
     parser.add_argument("--photos", type=int, default=256)
     parser.add_argument("--batch", type=int, default=32)

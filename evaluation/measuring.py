@@ -14,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from attacks.base import Attack
-from classifiers import load
+from classifiers import default_name, load
 from classifiers.base import Classifier
 from evaluation.metrics import ndcg
 from photos.folder import list_folder, open_photo
@@ -26,7 +26,7 @@ def options(about: str | None) -> ArgumentParser:
     """The arguments that every measuring command has; ``about`` is its module's docstring."""
     parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
-    parser.add_argument("--classifier", default="builtin")
+    parser.add_argument("--classifier", default=default_name())
     parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
     parser.add_argument("--limit", type=int, default=200, help="how many photos")
     parser.add_argument("--seed", type=int, default=0)

@@ -23,7 +23,7 @@ from attacks.iterated_fgsm import IteratedFGSM
 from attacks.lavan import LaVAN
 from attacks.noise import Noise
 from attacks.universal_patch import PATCHES, UniversalPatch
-from classifiers import Classifier, load
+from classifiers import Classifier, default_name, load
 from defenses import (
     DEFENSES,
     LGS,
@@ -410,7 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("source", metavar="SOURCE", help="as for cli.py evaluate")
-    parser.add_argument("--classifier", default="builtin")
+    parser.add_argument("--classifier", default=default_name())
     parser.add_argument("--device")
     parser.add_argument("--limit", type=int, help="how many photos (all)")
     parser.add_argument("--root", type=Path, help="folder of torchvision's data sets")

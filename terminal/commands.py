@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 
 from attacks import ATTACKS, Report
-from classifiers import BUILTIN, Classifier
+from classifiers import Classifier, builtin_names, default_name
 from defenses import DEFENSES, THREATS
 from evaluation.draws import TRIALS, over_draws
 from evaluation.report import photo_facts, ranking, save_story
@@ -174,8 +174,9 @@ def _add_shared_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--classifier",
         metavar="NAME",
-        default=BUILTIN,
-        help=f"{BUILTIN} (the default), a torchvision one such as resnet50, or the architecture of --weights",
+        default=default_name(),
+        help=f"{', '.join(builtin_names())} (the first by default), a torchvision one such as resnet50, or "
+        "the architecture of --weights",
     )
     parser.add_argument("--weights", metavar="FILE", type=Path, help="your own state dict; needs --labels")
     parser.add_argument("--labels", metavar="FILE", type=Path, help="its labels, one per line")

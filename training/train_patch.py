@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--classifier", default=classifiers.BUILTIN)
+    parser.add_argument("--classifier", default=classifiers.default_name())
     parser.add_argument("--device")
     parser.add_argument("--target", default="golf ball")
     parser.add_argument("--start", default="noise", help="noise, grey, or the name of a gallery photo")

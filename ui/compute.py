@@ -262,7 +262,7 @@ class Workbench:
         self.memo = Memo(_MEMO_BYTES)
         self.own_photo: Photo | None = None
         self.own_classifier: Classifier | None = None
-        self.classifier = classifiers.BUILTIN
+        self.classifier = classifiers.default_name()
         """Name of the shared classifier that was last in use."""
         self.patches: dict[str, Patch] = {}
         """The visitor's own, by name."""

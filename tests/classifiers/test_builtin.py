@@ -46,7 +46,7 @@ def refused(assets):
 
 
 def test_they_are_named_after_their_files(assets):
-    assert builtin_names(assets) == ("builtin", "builtin-vgg")
+    assert builtin_names(assets) == ("builtin-vgg", "builtin")
     assert builtin_names(assets / "nowhere") == ("builtin",)
     assert classifiers.title("builtin") == "Built-in"
 
