@@ -22,7 +22,8 @@ from evaluation.many import Manners, Selection
 from evaluation.store import ROWS, SETTINGS, Run
 from photos import gallery_photo
 from story.render import to_png
-from ui.failing import _csv, _parquet, _plain, _sheet
+from ui.chosen_run import plain
+from ui.run_files import csv_of, parquet_of, sheet_of
 
 ROOT = Path(__file__).parents[2]
 PLAN = Plan(
@@ -258,19 +259,19 @@ def test_deleting(empty):
 
 def test_what_is_taken_along(folder):
     table = pq.read_table(folder / "bikes" / ROWS)
-    assert pq.read_table(io.BytesIO(_parquet(table))).equals(table)
-    lines = _csv(table).decode().splitlines()
+    assert pq.read_table(io.BytesIO(parquet_of(table))).equals(table)
+    lines = csv_of(table).decode().splitlines()
     assert len(lines) == 1 + len(table)
     assert lines[0].startswith('"number","file"')
 
 
 def test_the_sheet_is_a_picture_of_all_thumbnails():
     picture = gallery_photo("chelsea").pixels[:112, :112]
-    assert _sheet([picture, None, picture]).startswith(b"\x89PNG")
+    assert sheet_of([picture, None, picture]).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("text", ["a_b *c*", "[x](http://y)", ":red[z]", "![i](j)", "`k`", "$l$"])
 def test_markup_is_shown_as_it_is(text):
-    plain = _plain(text)
-    assert plain.replace("\\", "") == text
-    assert all(plain[plain.index(sign) - 1] == "\\" for sign in "_*[(`$:" if sign in plain)
+    shown = plain(text)
+    assert shown.replace("\\", "") == text
+    assert all(shown[shown.index(sign) - 1] == "\\" for sign in "_*[(`$:" if sign in shown)
