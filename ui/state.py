@@ -20,7 +20,8 @@ from ui.parameters import Registry, state_key, stored, values_of
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
-_BEGUN, _PAGE = "begun", "page"
+_PAGE = "page"
+"""Where the session keeps the page of its last run."""
 
 
 def attacks() -> Mapping[str, type[Attack]]:
@@ -51,10 +52,12 @@ def begin() -> bool:
 
     The link counts in the first run, and again when the visitor goes back or forward in the browser.
     """
-    first = _BEGUN not in st.session_state
     context = get_script_run_ctx()
+    page = "" if context is None else context.page_script_hash
+    before = st.session_state.get(_PAGE)
+    st.session_state[_PAGE] = page
+    first = before is None
     if first or (context is not None and context.is_history_navigation):
-        st.session_state[_BEGUN] = True
         possible = choices()
         view = link.read(st.query_params.to_dict(), possible)
         for key in [str(key) for key in st.session_state if str(key).startswith("size.")]:
@@ -62,13 +65,11 @@ def begin() -> bool:
         st.session_state.update(link.defaults(possible) | view.state)
         if view.sentence:
             notice(view.sentence)
-    elif context is not None and st.session_state[_PAGE] != context.page_script_hash:
+    elif page != before:
         # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
         # until then the new page's widget has none.
         known = [key for key in link.defaults(choices()) if key in st.session_state]
         st.session_state.update({key: st.session_state[key] for key in known})
-    if context is not None:
-        st.session_state[_PAGE] = context.page_script_hash
     return first
 
 

@@ -76,7 +76,7 @@ def test_help_names_range_default_and_all_steps():
 
 def test_methods_share_what_means_the_same():
     keys = {
-        method: state_key("defense", DEFENSES, method, next(p for p in known.parameters() if p.name == "lam"))
+        method: state_key("defense", DEFENSES, method, known.parameter("lam"))
         for method, known in DEFENSES.items()
         if "lam" in {p.name for p in known.parameters()}
     }
@@ -85,7 +85,7 @@ def test_methods_share_what_means_the_same():
 
 def test_methods_do_not_share_what_differs():
     def key(method):
-        eps = next(p for p in ATTACKS[method].parameters() if p.name == "eps")
+        eps = ATTACKS[method].parameter("eps")
         return state_key("attack", ATTACKS, method, eps)
 
     assert key("pgd") != key("pgd-l2")
