@@ -104,8 +104,8 @@ class UniversalPatch(PatchAttack):
     patch: str = param(
         AUTO,
         choices=(AUTO, *PATCHES),
-        help="which ready-made patch, named after the label that it makes a classifier say; auto: the one "
-        "that fools this classifier most",
+        help="which ready-made patch, named after the label that it makes a classifier say; auto: the "
+        "smallest of those that fool this classifier most",
     )
     scale: float = param(
         1.0,
@@ -217,9 +217,12 @@ def with_patches(own: Mapping[str, Patch]) -> type[UniversalPatch]:
 
 
 def _most_fooling(classifier: str) -> str:
-    """Name of the patch that fools most photos, of those learned on ``classifier`` if there are any."""
+    """Name of the patch that fools most photos, of those learned on ``classifier`` if there are any.
+
+    Of equals the smallest.
+    """
     own = [card for card in PATCHES.values() if card.classifier == classifier] or list(PATCHES.values())
-    return max(own, key=lambda card: card.everything["val"]["fooled"]).name if own else AUTO
+    return max(own, key=lambda card: (card.everything["val"]["fooled"], -card.share)).name if own else AUTO
 
 
 def resized(patch: Tensor, side: int) -> Tensor:

@@ -17,7 +17,7 @@ class GalleryEntry:
         name: scikit-image's own name for it.
         file: its file in ``skimage/data``.
         title: what it shows.
-        label: what the built-in classifier rightly says; None where none of its labels fits or it is wrong,
+        label: what the built-in classifiers rightly say; None where none of its labels fits or one is wrong,
             which keeps the photo out of ``gallery()``.
         credit: who made it, and under which terms it is used.
     """
@@ -33,8 +33,8 @@ _NASA = "NASA, public domain"
 _MIDDLEBURY = "Middlebury Stereo 2014, D. Scharstein et al. (GCPR 2014), as distributed with scikit-image"
 
 ENTRIES = (
-    GalleryEntry("stereo_motorcycle", "motorcycle_left.png", "Motorcycle", "motorbike", _MIDDLEBURY),
     GalleryEntry("chelsea", "chelsea.png", "Chelsea the cat", "cat", "Stéfan van der Walt, CC0"),
+    GalleryEntry("stereo_motorcycle", "motorcycle_left.png", "Motorcycle", "motorbike", _MIDDLEBURY),
     GalleryEntry("coffee", "coffee.png", "Cup of coffee", None, "Rachel Michetti, Pikolo Espresso Bar, CC0"),
     GalleryEntry("astronaut", "astronaut.png", "Eileen Collins, astronaut", None, _NASA),
     GalleryEntry(
@@ -50,12 +50,12 @@ ENTRIES = (
 )
 """All that can be loaded by name. A photo with a label is in the gallery, in this order.
 
-The first is what a first visit sees: the one that the built-in classifier is surest of.
+The first is what a first visit sees: the one that the default classifier is surest of.
 """
 
 
 def gallery() -> tuple[str, ...]:
-    """Names of the photos that are offered: those that the built-in classifier gets right."""
+    """Names of the photos that are offered: those that the built-in classifiers get right."""
     return tuple(entry.name for entry in ENTRIES if entry.label is not None)
 
 

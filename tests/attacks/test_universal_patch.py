@@ -28,15 +28,16 @@ def pixels():
 def folder(tmp_path, pixels, monkeypatch):
     """A folder of two patches of a tenth of the photo, taken for the shipped ones."""
     data = safetensors.torch.save({"patch": pixels})
-    for name, target, classifier, fooled in (
-        ("golf-ball", "golf ball", "builtin-0", 0.9),
-        ("bear", "bear", "tiny-0", 0.4),
-        ("car", "car", "tiny-0", 0.5),
+    for name, target, classifier, fooled, share in (
+        ("golf-ball", "golf ball", "builtin-0", 0.9, 0.1),
+        ("bear", "bear", "tiny-0", 0.4, 0.1),
+        ("bus", "bus", "tiny-0", 0.5, 0.2),
+        ("car", "car", "tiny-0", 0.5, 0.1),
     ):
         (tmp_path / f"{name}.safetensors").write_bytes(data)
         card = {
             "target": target,
-            "share": 0.1,
+            "share": share,
             "classifier": classifier,
             "sha256": hashlib.sha256(data).hexdigest(),
             "recipe": {"steps": 3},
@@ -67,7 +68,7 @@ def test_says_its_target(folder):
     assert UniversalPatch.targeted == "none"
 
 
-def test_auto_is_the_one_that_fools_this_classifier_most(folder, tiny_classifier):
+def test_auto_is_the_smallest_of_those_that_fool_this_classifier_most(folder, tiny_classifier):
     fitted = {}
     for identity in ("tiny-0", "builtin-0", "another"):
         tiny_classifier.identity = identity

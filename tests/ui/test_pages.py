@@ -11,11 +11,13 @@ import classifiers
 from attacks import ATTACKS
 from classifiers import ClassifierError
 from defenses import DEFENSES
+from photos import gallery
 from ui import calm, compute
 from ui.places import GRADIENT_SMOOTHING
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"attack": "noise"}
+FIRST, OTHER = gallery()[:2]
 
 
 def attack_page(**query) -> AppTest:
@@ -105,12 +107,12 @@ def test_a_target_that_is_no_label_is_said_and_forgotten():
 
 
 def test_a_bad_link_is_one_sentence_and_the_rest_of_it_counts():
-    asked = {"attack": "noise", "attack.sigma": "7", "photo": "chelsea", "defense": "prayer"}
+    asked = {"attack": "noise", "attack.sigma": "7", "photo": OTHER, "defense": "prayer"}
     app = attack_page(**asked)
     (sentence,) = said(app)
     assert sentence.startswith("A part of this link was ignored: ")
     assert app.selectbox(key="attack").value == "noise"
-    assert app.session_state["photo"] == "chelsea"
+    assert app.session_state["photo"] == OTHER
     app.run()
     assert said(app) == []
 
@@ -119,10 +121,10 @@ def test_the_link_holds_what_is_not_the_default():
     app = attack_page(attack="noise")
     assert app.query_params == {"attack": "noise"}
     app.slider(key="attack.noise.sigma").set_value(0.5).run()
-    app.button(key="gallery_chelsea").click().run()
-    assert app.query_params == {"photo": "chelsea", "attack": "noise", "attack.sigma": "0.5"}
+    app.button(key=f"gallery_{OTHER}").click().run()
+    assert app.query_params == {"photo": OTHER, "attack": "noise", "attack.sigma": "0.5"}
     app.slider(key="attack.noise.sigma").set_value(0.125).run()
-    assert app.query_params == {"photo": "chelsea", "attack": "noise"}
+    assert app.query_params == {"photo": OTHER, "attack": "noise"}
 
 
 def test_what_two_pages_have_in_common_is_there_at_once():
@@ -296,18 +298,19 @@ def test_the_papers_values_come_back_by_a_button():
 def test_a_classifier_that_cannot_be_had_is_a_sentence_and_the_former_stays(monkeypatch):
     app = attack_page()
     before = verdict(app)
-    load = classifiers.load
+    load, usual = classifiers.load, classifiers.default_name()
 
     def offline(name, **options):
-        if name != "builtin":
+        if name != usual:
             raise ClassifierError("the weights of ResNet-18 cannot be downloaded: no network")
         return load(name, **options)
 
     monkeypatch.setattr(classifiers, "load", offline)
     app.selectbox(key="classifier").set_value("resnet18").run()
     (sentence,) = said(app)
-    assert sentence == "The weights of ResNet-18 cannot be downloaded: no network. Built-in stays in use."
-    assert app.selectbox(key="classifier").value == "builtin"
+    stays = f"{classifiers.title(usual)} stays in use"
+    assert sentence == f"The weights of ResNet-18 cannot be downloaded: no network. {stays}."
+    assert app.selectbox(key="classifier").value == usual
     assert verdict(app) == before
 
 
@@ -324,10 +327,10 @@ def test_the_unexpected_is_a_calm_sentence_and_a_log_entry(monkeypatch, caplog):
 
 
 def test_the_sidebar_says_what_the_classifier_sees():
-    app = attack_page(**{"attack": "noise", "photo": "chelsea", "size": "224"})
-    assert app.slider(key="size.builtin").value == 224
+    app = attack_page(**{"attack": "noise", "photo": OTHER, "size": "224"})
+    assert app.slider(key=f"size.{classifiers.default_name()}").value == 224
     buttons = {button.key for button in app.button if button.key}
-    assert buttons >= {"gallery_stereo_motorcycle", "gallery_chelsea"}
+    assert buttons >= {f"gallery_{FIRST}", f"gallery_{OTHER}"}
 
 
 @pytest.mark.parametrize("name", ATTACKS)

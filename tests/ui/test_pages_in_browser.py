@@ -11,9 +11,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from photos import gallery
+
 APP = Path(__file__).parents[2] / "app.py"
 ASSETS = APP.parent / "assets"
 QUICK = "attack=noise&size=160"
+FIRST, OTHER = gallery()[:2]
 
 
 @pytest.fixture
@@ -95,7 +98,7 @@ def upload(page: Page, name: str, data: bytes) -> None:
 
 
 def test_a_reload_restores_the_view(visit):
-    page = visit(f"gradient_smoothing?{QUICK}&photo=chelsea")
+    page = visit(f"gradient_smoothing?{QUICK}&photo={OTHER}")
     # The server's first visitor, for whom Streamlit does not know the pages yet: so this test is the first.
     expect(page.get_by_role("heading", name="Gradient smoothing", level=1)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -109,7 +112,7 @@ def test_a_reload_restores_the_view(visit):
     settled(page)
     assert page.url == address
     assert value(page, "defense-lgs-lam") == "2.5"
-    expect(page.locator(".st-key-gallery_chelsea button[kind=primary]").first).to_be_visible()
+    expect(page.locator(f".st-key-gallery_{OTHER} button[kind=primary]").first).to_be_visible()
     expect_verdict(page, "now === text", before)
 
 
@@ -189,11 +192,11 @@ def test_lambda_keeps_the_step_and_changes_the_result(visit):
 def test_going_back_takes_back(visit):
     page = visit(f"?{QUICK}")
     first = verdict(page)
-    page.locator(".st-key-gallery_chelsea button").first.click()
-    expect(page).to_have_url(re.compile("photo=chelsea"))
+    page.locator(f".st-key-gallery_{OTHER} button").first.click()
+    expect(page).to_have_url(re.compile(f"photo={OTHER}"))
     expect_verdict(page, "now !== text", first)
     page.go_back()
-    expect(page.locator(".st-key-gallery_stereo_motorcycle button[kind=primary]").first).to_be_visible()
+    expect(page.locator(f".st-key-gallery_{FIRST} button[kind=primary]").first).to_be_visible()
     expect(page).not_to_have_url(re.compile("photo="))
     expect_verdict(page, "now === text", first)
 
@@ -316,7 +319,7 @@ def test_downloads_come_from_the_numbers(visit):
         page.get_by_role("button", name="Exact numbers (NPZ)").click()
     with page.expect_download() as picture:
         page.get_by_role("button", name="Attacked photo (PNG)").click()
-    assert exact.value.suggested_filename == "stereo_motorcycle-noise.npz"
+    assert exact.value.suggested_filename == f"{FIRST}-noise.npz"
     arrays = np.load(exact.value.path())
     assert {name: arrays[name].shape for name in arrays} == {
         "photo": (3, 160, 160),
@@ -379,12 +382,12 @@ def test_a_phone_shows_all_of_it(visit, address, scheme):
 
 
 def test_a_cell_of_the_comparison_opens_its_defense(streamlit_app, open_page):
-    page = open_page(f"{streamlit_app(APP)}/compare?{QUICK}&photo=chelsea")
+    page = open_page(f"{streamlit_app(APP)}/compare?{QUICK}&photo={OTHER}")
     table = page.get_by_test_id("stDataFrame")
     expect(page.get_by_role("heading", name="Two of them in detail")).to_be_visible(timeout=120_000)
     box = table.bounding_box()
     # Below the heading the first row is the photo without a defense; LGS comes next.
     table.click(position={"x": 0.3 * box["width"], "y": 36 + 1.5 * 72})
-    expect(page).to_have_url(re.compile("gradient_smoothing.*photo=chelsea"), timeout=30_000)
+    expect(page).to_have_url(re.compile(f"gradient_smoothing.*photo={OTHER}"), timeout=30_000)
     settled(page)
     expect(page.get_by_role("radio", name="LGS", exact=True)).to_be_checked()
