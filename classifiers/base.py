@@ -44,7 +44,7 @@ class Classifier(nn.Module):
         labels: one word or phrase per logit.
         working_size: side in px at which it was measured.
         saliency: the saliency method that gathers on patches in this network (``explain.SALIENCIES``).
-        stage: the last convolutional stage; its output (B, C, h, w) is what CAM weighs.
+        stage: what puts out the last map in front of the pooling, (B, C, h, w), which CAM weighs.
         head: the one linear layer behind a global average pooling of ``stage``, or None where there is none.
         smallest_size: shortest side in px that the network can take.
     """

@@ -80,7 +80,7 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
             mean=card["mean"],
             std=card["std"],
             working_size=card["working_size"],
-            stage=network.features,
+            stage=network.last_map,
             head=network.linear_head,
             saliency=card["saliency"],
             smallest_size=network.smallest_size,

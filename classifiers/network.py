@@ -71,6 +71,11 @@ class ResidualNet(nn.Module):
     smallest_size = 1
 
     @property
+    def last_map(self) -> nn.Module:
+        """What puts out the last map in front of the pooling."""
+        return self.features
+
+    @property
     def linear_head(self) -> nn.Linear:
         """The one linear layer behind the pooling."""
         return self.head
@@ -168,6 +173,11 @@ class VGGNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """As the class says."""
         return self.head(self.pool(self.before(self.features(x))))
+
+    @property
+    def last_map(self) -> nn.Module:
+        """What puts out the last map in front of the pooling: ``features``, or the layers slid over them."""
+        return self.before if len(self.before) else self.features
 
     @property
     def linear_head(self) -> nn.Linear | None:

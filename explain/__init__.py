@@ -11,14 +11,14 @@ from explain.class_maps import (
 )
 from explain.memo import Memo, PassingMemo, forgetting, remembered, remembering
 from explain.prediction import logits
-from explain.relevance import GRAD_CAM, STARTS, propagates, relevance
+from explain.relevance import STANDS_IN, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
-    "GRAD_CAM",
     "LOSSES",
     "SALIENCIES",
+    "STANDS_IN",
     "STARTS",
     "Memo",
     "PassingMemo",

@@ -18,9 +18,11 @@ COMBINATIONS = ("geometric-mean", "halving-weights")
 def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
     """The class activation map of each of ``labels`` (B, K), (B, K, h, w), of the size of ``model.stage``.
 
-    Exact by the one linear layer behind the pooling: Σ_c w_yc A_c, whose mean is the logit without its bias
-    (Zhou et al. 2016). Where the classifier has no such layer, Grad-CAM: the mean gradient of the logit
-    stands for w_y (Selvaraju et al. 2017). Differentiable in ``x`` where ``x`` asks for it.
+    Exact by the one linear layer behind the average pooling: Σ_c w_yc A_c, whose mean is the logit without
+    its bias (Zhou et al. 2016). Where the classifier has no such layer, LayerCAM: Σ_c max(∂f_y/∂A_c, 0) A_c,
+    each place weighed by its own gradient (Jiang et al. 2021). Grad-CAM, which averages the gradient over the
+    places, would lose what a maximum keeps: which place decided. Differentiable in ``x`` where ``x`` asks
+    for it.
     """
     return _maps(x, model, lambda _scores: labels)
 
@@ -50,15 +52,14 @@ def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> T
         scores, features = model.with_features(photos)  # (B, labels), (B, C, h, w)
         labels = choose(scores.detach())
         if model.head is not None:
-            weights = model.head.weight[labels]  # (B, K, C)
+            maps = torch.einsum("bkc,bchw->bkhw", model.head.weight[labels], features)
         else:
             each = scores.gather(1, labels).sum(0)  # summed over the photos, whose gradients do not mix
             slopes = [
                 torch.autograd.grad(one, features, create_graph=differentiable, retain_graph=True)[0]
                 for one in each
             ]
-            weights = torch.stack([slope.mean((-2, -1)) for slope in slopes], 1)
-        maps = torch.einsum("bkc,bchw->bkhw", weights, features)
+            maps = torch.stack([(slope.clamp(min=0) * features).sum(1) for slope in slopes], 1)
     return maps if differentiable else maps.detach()
 
 
@@ -66,8 +67,8 @@ def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> T
 def evidence(x: Tensor, model: Classifier) -> Tensor:
     """Evidence for the predicted label by place, (B, 1, h, w): HiResCAM, the logit's gradient ⊙ features.
 
-    Summed over the channels, but the gradient is not averaged over the places as in Grad-CAM: behind a
-    maximum over all places it is non-zero only where the maxima lie. Where a global average pooling and one
+    What speaks against the label is subtracted, which LayerCAM leaves out: behind a maximum over all places it
+    is non-zero only where the maxima lie, and there for and against may cancel. Where a global average pooling and one
     linear layer follow, it is the class activation map divided by its number of places. Differentiable in
     ``x`` where ``x`` asks for it.
 

@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.base import Classifier
-from classifiers.network import Block, ResidualNet
+from classifiers.network import Block, ResidualNet, VGGNet
 from explain.class_maps import enlarged, top_maps
 from explain.memo import remembered
 
 STARTS = ("class-free", "predicted", "top-k")
-GRAD_CAM = "Relevance cannot be propagated through this network, so Grad-CAM stands in for it."
+STANDS_IN = "Relevance cannot be propagated through this network, so its class map stands in for it."
 EPSILON = 1e-6
 """Keeps denominators from 0; zennit's own."""
 _VGG, _RESNET = "torchvision.models.vgg", "torchvision.models.resnet"
 
 
 def propagates(model: Classifier) -> bool:
-    """Whether LRP knows every layer of ``model``: the built-in network, torchvision's VGGs and ResNets."""
+    """Whether LRP knows every layer of ``model``: the built-in networks, torchvision's VGGs and ResNets."""
     network = model.network
-    return isinstance(network, ResidualNet) or type(network).__module__ in (_VGG, _RESNET)
+    return isinstance(network, ResidualNet | VGGNet) or type(network).__module__ in (_VGG, _RESNET)
 
 
 def relevance(
@@ -39,8 +39,8 @@ def relevance(
     conserved: over the pixels it adds up to what it started with, less what biases and ``epsilon`` keep.
 
     The rules are zennit's composite EpsilonPlus (ε in linear layers, z⁺ in convolutions), with each batch
-    norm merged into the convolution before it. Where ``propagates`` says no it is Grad-CAM, >= 0: of the top
-    label for "predicted" and "class-free", else the sum over the ``top_k`` labels.
+    norm merged into the convolution before it. Where ``propagates`` says no it is the class map (LayerCAM), >= 0: of the
+    top label for "predicted" and "class-free", else the sum over the ``top_k`` labels.
 
     Nobody else's pass through the network is touched: the hooks sit on a twin that lives as long as the call.
     The twin shares the weights; only the merged convolutions take memory of their own, at most as much as the
@@ -56,11 +56,11 @@ def relevance(
         raise ValueError(f"start is one of {', '.join(STARTS)}, not {start!r}")
     labels = top_k if start == "top-k" else 1
     if not propagates(model):
-        return _grad_cam(x.detach(), model, labels)
+        return _class_map(x.detach(), model, labels)
     return _propagated(x.detach(), model, class_free=start == "class-free", labels=labels, epsilon=epsilon)
 
 
-def _grad_cam(x: Tensor, model: Classifier, labels: int) -> Tensor:
+def _class_map(x: Tensor, model: Classifier, labels: int) -> Tensor:
     maps = top_maps(x, model, top_k=labels).relu().sum(1, keepdim=True)
     return enlarged(maps, x.shape[-2:])
 

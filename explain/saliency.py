@@ -73,7 +73,7 @@ def saliency(
     The map has a gradient with respect to ``x``, by differentiating twice, where ``x`` asks for one.
 
     Source: You-Wei and Sheng-De 2022, "Enhanced Local Gradient Smoothing", eq. 6 and below; Simonyan et al.
-    2013 (top score); Zhou et al. 2016 (CAM); Selvaraju et al. 2017 (Grad-CAM, where the classifier has no
+    2013 (top score); Zhou et al. 2016 (CAM); Jiang et al. 2021, "LayerCAM" (where the classifier has no
     linear head); Draelos and Carin 2020 (HiResCAM); Smilkov et al. 2017 (SmoothGrad); Sundararajan et al.
     2017 (Integrated Gradients).
 

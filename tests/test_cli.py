@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from attacks import ATTACKS, eight_bit
-from classifiers import load
+from classifiers import default_name, load
 from cli import main
 from defenses import DEFENSES
 from defenses.filters import FILTERS
@@ -116,8 +116,8 @@ def test_classify_as_json(cli, cat):
     assert answer["photo"]["sha256"] == hashlib.sha256(cat.read_bytes()).hexdigest()
     assert (answer["photo"]["width"], answer["photo"]["height"]) == (120, 90)
     assert answer["photo"]["working_size"] == 64
-    assert answer["classifier"] == "builtin"
-    model = load("builtin", device="cpu")
+    assert answer["classifier"] == default_name()
+    model = load(default_name(), device="cpu")
     expected = model.top(model(read_photo(cat.read_bytes(), "cat").working(64)))[0]
     assert [line["label"] for line in answer["top"]] == [line.label for line in expected]
     probabilities = [line["probability"] for line in answer["top"]]
@@ -126,7 +126,7 @@ def test_classify_as_json(cli, cat):
 
 def test_the_working_size_is_the_classifiers_own_unless_told(cli):
     (answer,) = strict(cli("classify", PHOTO, "--json").out)
-    assert answer["photo"]["working_size"] == load("builtin").working_size
+    assert answer["photo"]["working_size"] == load(default_name()).working_size
 
 
 def test_many_photos_get_a_bar_unless_quiet(cli, cat):
@@ -146,7 +146,7 @@ def test_attack_writes_its_story(cli, cat, out, name):
     report = told(out)
     assert report["photo"]["sha256"] == hashlib.sha256(cat.read_bytes()).hexdigest()
     assert (report["photo"]["height"], report["photo"]["width"]) == (90, 120)
-    assert report["classifier"] == "builtin"
+    assert report["classifier"] == default_name()
     for stage in ("clean", "attacked"):
         assert len(report[stage]["top"]) == 5
         assert all(line.keys() == {"label", "probability"} for line in report[stage]["top"])

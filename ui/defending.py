@@ -266,6 +266,6 @@ def _why(scene: Scene) -> str:
     if method == "gradient":
         return f"{wish}**auto** takes the gradient, as the papers do."
     return (
-        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; the "
-        "papers' gradient can leave a hole on the patch in small networks with average pooling."
+        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; in "
+        "small networks the papers' gradient hardly gathers on the patch."
     )

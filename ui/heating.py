@@ -12,7 +12,7 @@ import streamlit as st
 from defenses import HeatAndBlur
 from evaluation.heating import Heats, Survival, heats, survival
 from evaluation.run import Story
-from explain import GRAD_CAM, STARTS, propagates
+from explain import STANDS_IN, STARTS, propagates
 from photos import Photo, gallery_photo, read_photo
 from photos.gallery import ENTRIES
 from story import Step
@@ -33,7 +33,7 @@ def more(scene: Scene, result: Result | None, story: Story) -> None:
     defense = story.defense
     assert isinstance(defense, HeatAndBlur)
     if not propagates(scene.classifier):
-        st.info(GRAD_CAM, icon=":material/info:")
+        st.info(STANDS_IN, icon=":material/info:")
     st.subheader("Does the object survive in the heat?", anchor=False)
     if result is None or story.attacked is None:
         st.markdown("Choose the attacked photo to see its heat beside that of the clean photo.")

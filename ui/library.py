@@ -167,7 +167,7 @@ def covering_words(label: str, share: float, area: float, *, empty: bool = False
     elif share >= _TOUCHES:
         verdict = "The patch lies **on a part of the object**."
     else:
-        verdict = "The patch **leaves the object free**."
+        verdict = "The patch **leaves free what speaks for the object**."
     return (
         f"{verdict} On {percent(area)} of the area it covers {percent(share)} of the class activation map of "
         f"“{label}” on the clean photo."

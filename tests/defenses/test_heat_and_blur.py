@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 
 from defenses import HeatAndBlur
-from explain import GRAD_CAM, STARTS, relevance
+from explain import STANDS_IN, STARTS, relevance
 from story import by_name
 
 
@@ -67,5 +67,5 @@ def test_a_network_of_another_kind_is_said_to_be_one(photos, tiny_classifier):
         network.features, network.pool, torch.nn.Flatten(), network.head
     )
     instead = by_name(HeatAndBlur().steps(photos, tiny_classifier), "relevance")
-    assert usual.note != instead.note == GRAD_CAM
+    assert usual.note != instead.note == STANDS_IN
     assert (instead.map >= 0).all()

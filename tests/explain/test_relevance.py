@@ -13,7 +13,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from classifiers.base import Classifier
-from classifiers.network import ResidualNet
+from classifiers.network import ResidualNet, VGGNet
 from explain import STARTS, Memo, enlarged, propagates, relevance, remembering, top_maps
 from explain.relevance import _twin
 
@@ -50,6 +50,9 @@ def made(name):
             case "built-in":
                 network = ResidualNet(5, widths=(8, 12, 16, 24), depths=(1, 1, 1, 1))
                 model = classifier_of(network, network.features, network.head)
+            case "built-in vgg":
+                network = VGGNet(5, widths=(8, 12, 16), depths=(1, 1, 2), hidden=20)
+                model = classifier_of(network, network.last_map)
             case "resnet":
                 network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5)
                 model = classifier_of(network, network.layer4, network.fc)
@@ -63,7 +66,7 @@ def made(name):
     return model
 
 
-@pytest.fixture(params=["built-in", "resnet", "vgg", "vgg_bn"])
+@pytest.fixture(params=["built-in", "built-in vgg", "resnet", "vgg", "vgg_bn"])
 def model(request):
     return made(request.param)
 
@@ -208,7 +211,7 @@ def test_starts(photos):
         relevance(x, model, start="logit")
 
 
-def test_a_network_of_another_kind_gets_grad_cam(photos):
+def test_a_network_of_another_kind_gets_its_class_map(photos):
     stage = nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU())
     model = classifier_of(
         nn.Sequential(stage, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5)), stage

@@ -116,13 +116,6 @@ def test_cam_is_exact(model, x):
         torch.testing.assert_close(saliency(x, model, method="cam")[photo], large)
 
 
-def test_grad_cam_is_cam_over_its_pixels_where_cam_is_exact(model, x):
-    exact = saliency(x, model, method="cam")
-    pixels = model.with_features(x)[1][0, 0].numel()
-    model.head = None
-    torch.testing.assert_close(saliency(x, model, method="cam"), exact / pixels)
-
-
 def small_classifier(network, stage):
     """A classifier without a linear head around any network, its weights made of sines."""
     with torch.no_grad():
@@ -142,14 +135,28 @@ def small_classifier(network, stage):
     ).double()
 
 
-def test_grad_cam_of_a_network_without_a_linear_head(x):
-    """Linear on the means of four quarters: the weight of a plane is the sum of its four over its pixels."""
-    stage, linear = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(16, 5)
-    network = nn.Sequential(stage, nn.AdaptiveAvgPool2d(2), nn.Flatten(), linear)
-    model = small_classifier(network, stage)
-    features = stage(x)
-    weights = linear.weight[model(x).argmax(1)].view(3, 4, 4).sum(2) / features[0, 0].numel()
-    expected = (weights[:, :, None, None] * features).sum(1, keepdim=True).clamp(min=0)
+def behind_a_maximum():
+    """Four channels, of each of which the largest value over all places goes into one linear layer."""
+    stage, linear = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), nn.Linear(4, 5, bias=False)
+    return small_classifier(
+        nn.Sequential(stage, nn.AdaptiveMaxPool2d(1), nn.Flatten(), linear), stage
+    ), linear
+
+
+def where_the_maxima_are(model, x, weights):
+    """Σ of weight (B, 4) times maximum of each channel at the place of that maximum, (B, 1, H, W)."""
+    features = model.with_features(x)[1]
+    heights, places = features.flatten(2).max(2)
+    found = torch.zeros_like(features[:, 0]).flatten(1).scatter_add(1, places, weights * heights)
+    return found.view_as(features[:, :1])
+
+
+def test_cam_of_a_network_without_a_linear_head_is_what_speaks_for_the_label(x):
+    """LayerCAM: behind a maximum it lies where the maxima are, and what speaks against is left out."""
+    model, linear = behind_a_maximum()
+    weights = linear.weight[model(x).argmax(1)]
+    assert (weights < 0).any()
+    expected = where_the_maxima_are(model, x, weights.clamp(min=0))
     assert expected.amax((1, 2, 3)).all()
     torch.testing.assert_close(saliency(x, model, method="cam"), expected)
 
@@ -164,17 +171,11 @@ def test_hirescam_is_cam_over_its_pixels_where_cam_is_exact(model, x):
 
 def test_hirescam_lies_where_the_maxima_are(x):
     """Behind a maximum over all places each channel counts at one place, and there with all of its score."""
-    stage, linear = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), nn.Linear(4, 5, bias=False)
-    model = small_classifier(nn.Sequential(stage, nn.AdaptiveMaxPool2d(1), nn.Flatten(), linear), stage)
-    features, labels = stage(x), model(x).argmax(1)
-    expected = torch.zeros(3, 44 * 53, dtype=x.dtype)
-    for photo in range(3):
-        for channel in range(4):
-            height, place = features[photo, channel].flatten().max(0)
-            expected[photo, place] += linear.weight[labels[photo], channel] * height
+    model, linear = behind_a_maximum()
+    scores = model(x)
     found = evidence(x, model)
-    torch.testing.assert_close(found.flatten(1), expected)
-    torch.testing.assert_close(found.sum((1, 2, 3)), model(x).amax(1))
+    torch.testing.assert_close(found, where_the_maxima_are(model, x, linear.weight[scores.argmax(1)]))
+    torch.testing.assert_close(found.sum((1, 2, 3)), scores.amax(1))
     torch.testing.assert_close(saliency(x, model, method="hirescam"), found.clamp(min=0))
 
 

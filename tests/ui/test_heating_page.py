@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from defenses import HeatAndBlur
 from evaluation.heating import Survival
-from explain import GRAD_CAM, STARTS
+from explain import STANDS_IN, STARTS
 from photos.gallery import ENTRIES
 from ui import heating
 from ui.figures import survival_figure
@@ -56,7 +56,7 @@ def test_on_the_clean_photo_there_is_nothing_to_compare():
 
 def test_a_network_that_is_not_supported_is_a_sentence(monkeypatch):
     monkeypatch.setattr(heating, "propagates", lambda _model: False)
-    assert GRAD_CAM in [info.value for info in page().info]
+    assert STANDS_IN in [info.value for info in page().info]
 
 
 def measured(app: AppTest) -> AppTest:

@@ -6,8 +6,8 @@ from ui.library import covering_words
 @pytest.mark.parametrize(
     ("share", "says"),
     [
-        (0.0, "leaves the object free"),
-        (0.09, "leaves the object free"),
+        (0.0, "leaves free what speaks for the object"),
+        (0.09, "leaves free what speaks for the object"),
         (0.1, "on a part"),
         (0.5, "covers the"),
     ],

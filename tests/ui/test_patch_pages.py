@@ -73,15 +73,16 @@ def test_the_library_begins_with_the_ready_made_patch():
 def test_numbers_place_resize_and_turn_it_and_are_in_the_link():
     app = page("patch_library")
     before, covering = verdict(app), words(app)
-    assert "leaves the object free" in covering
-    number(app, "x").set_value(0.5)
-    number(app, "y").set_value(0.5)
+    assert "leaves free what speaks for the object" in covering
+    # Upon the nose, by which the cat is known.
+    number(app, "x").set_value(0.68)
+    number(app, "y").set_value(0.68)
     number(app, "scale").set_value(2.0)
     number(app, "rotation").set_value(45.0).run()
     assert said(app) == []
     assert "covers the object" in words(app)
     assert verdict(app) != before
-    link = {"attack.x": "0.5", "attack.y": "0.5", "attack.scale": "2", "attack.rotation": "45"}
+    link = {"attack.x": "0.68", "attack.y": "0.68", "attack.scale": "2", "attack.rotation": "45"}
     assert app.query_params == {"size": "160"} | link or app.query_params == link
     app.switch_page("pages/attack.py").run()
     assert said(app) == []
@@ -135,19 +136,20 @@ def test_a_bad_file_is_a_sentence_and_changes_nothing():
 
 
 def test_the_patch_of_an_attack_goes_to_the_library():
-    app = page("attack", **{"attack": "lavan", "attack.iterations": "1", "target": "pizza"})
+    app = page("attack", **{"attack": "lavan", "attack.iterations": "1", "target": "accordion"})
     app.button(key="keep_attack_patch").click().run()
-    assert chosen(app) == "pizza"
+    assert chosen(app) == "accordion"
     app.switch_page("pages/patch_library.py").run()
     assert said(app) == []
-    assert "for “pizza”" in " ".join(caption.value for caption in app.caption)
+    assert "for “accordion”" in " ".join(caption.value for caption in app.caption)
 
 
 # --- training ---------------------------------------------------------------------------------------------
 
 
-def training_page(steps: int) -> AppTest:
+def training_page(steps: int, target: str = "accordion") -> AppTest:
     app = page("train_patch")
+    app.selectbox(key="training_target").set_value(target)
     next(part for part in app.number_input if part.key.endswith("patch.steps")).set_value(steps)
     _slider(app, "patch.batch").set_value(2)
     app.multiselect(key="training_gallery").set_value(["chelsea", "coffee"])
@@ -183,17 +185,17 @@ def test_a_patch_forms_and_is_kept_in_the_library():
     app.button(key="train_patch").click().run()
     until(app, lambda app: "keep_patch" in keys(app))
     assert said(app) == []
-    assert "The training for “pizza” ran to its end." in words(app)
+    assert "The training for “accordion” ran to its end." in words(app)
     assert "of 2** of the photos that it learned from" in words(app)
     assert "of 6** of the gallery's photos that it never saw" in words(app)
     app.button(key="keep_patch").click().run()
     assert said(app) == []
-    assert "In your library as “pizza”" in app.success[0].value
+    assert "In your library as “accordion”" in app.success[0].value
     app.switch_page("pages/patch_library.py").run()
     assert said(app) == []
-    assert chosen(app) == "pizza"
+    assert chosen(app) == "accordion"
     app.switch_page("pages/train_patch.py").run()
-    assert "In your library as “pizza”" in app.success[0].value
+    assert "In your library as “accordion”" in app.success[0].value
 
 
 def test_it_goes_on_while_other_pages_are_looked_at_and_stops_when_told():
