@@ -67,10 +67,10 @@ def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> T
 def evidence(x: Tensor, model: Classifier) -> Tensor:
     """Evidence for the predicted label by place, (B, 1, h, w): HiResCAM, the logit's gradient ⊙ features.
 
-    What speaks against the label is subtracted, which LayerCAM leaves out: behind a maximum over all places it
-    is non-zero only where the maxima lie, and there for and against may cancel. Where a global average pooling and one
-    linear layer follow, it is the class activation map divided by its number of places. Differentiable in
-    ``x`` where ``x`` asks for it.
+    What speaks against the label is subtracted, which LayerCAM leaves out: behind a maximum over all places
+    it is non-zero only where the maxima lie, and there for and against may cancel. Where a global average
+    pooling and one linear layer follow, it is the class activation map divided by its number of places.
+    Differentiable in ``x`` where ``x`` asks for it.
 
     Source: Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
     convolutional neural networks".
