@@ -42,7 +42,7 @@ def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss
         saliency(x, model, method=method, top_k=top_k, loss=loss, seed=seed),
         "heat",
         "Bright where the classifier looks: on an attacked photo that should be the patch.",
-        formula(chosen(method, model), top_k=top_k, loss=loss),
+        formula(method, model, top_k=top_k, loss=loss),
         own_scale=True,
     )
 

@@ -23,6 +23,8 @@ FORMULAS = {
     "smoothgrad": r"M = \max_c \left| \frac{1}{n} \sum_{i=1}^{n} \nabla_x L(x + \sigma z_i) \right|",
     "integrated-gradients": r"M = \max_c \left| x \odot \int_0^1 \nabla_x L(\alpha x)\, d\alpha \right|",
 }
+LAYERCAM = r"M = \sum_k \mathrm{ReLU}\left( \frac{\partial f_{\hat{y}}}{\partial A_k} \right) \odot A_k"
+"""Stands for "cam" where the classifier has no linear head."""
 SAMPLES = 16
 """Noisy copies of the photo that SmoothGrad averages over."""
 NOISE = 0.15
@@ -45,8 +47,11 @@ def chosen(method: str, model: Classifier) -> str:
     return method
 
 
-def formula(method: str, *, top_k: int = 5, loss: str = "cross-entropy") -> str:
-    """M by ``method`` in LaTeX, and the L whose gradient it takes (see ``saliency``)."""
+def formula(method: str, model: Classifier, *, top_k: int = 5, loss: str = "cross-entropy") -> str:
+    """M by ``method`` for ``model``, in LaTeX, and the L whose gradient it takes (see ``saliency``)."""
+    method = chosen(method, model)
+    if method == "cam" and model.head is None:
+        return LAYERCAM
     if method in _BY_PLACE:
         return FORMULAS[method]
     of = (
@@ -64,8 +69,9 @@ def saliency(
 
     Methods: ``gradient`` is |∂L/∂x|; ``smoothgrad`` is |mean of ∂L/∂x| over ``SAMPLES`` photos with noise
     added; ``integrated-gradients`` is the absolute attribution of L on the way from black to x; each the
-    largest over the channels. ``cam`` is the positive part of the predicted label's class activation map,
-    upsampled; ``hirescam`` that of its evidence by place (``class_maps.evidence``).
+    largest over the channels. ``cam`` is the positive part of the predicted label's class activation map
+    (``class_maps.class_maps``: LayerCAM where there is no linear head), upsampled; ``hirescam`` that of its
+    evidence by place (``class_maps.evidence``).
 
     L, for ``loss="cross-entropy"``, is the cross-entropy summed over the ``top_k`` labels that are predicted
     on x (fewer if the model has fewer); for "top score" it is the logit of the first of them.

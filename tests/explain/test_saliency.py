@@ -266,10 +266,15 @@ def test_unknown_words_are_named(model, x):
 
 
 @METHODS
-def test_the_formula_names_its_loss(method):
-    five, one, score = formula(method), formula(method, top_k=1), formula(method, loss="top score")
+def test_the_formula_names_its_loss(model, method):
+    five, one = formula(method, model), formula(method, model, top_k=1)
+    score = formula(method, model, loss="top score")
     assert five.startswith("M = ")
     assert (len({five, one, score}) == 3) == (method not in BY_PLACE)
+    model.saliency = method
+    assert formula("auto", model) == five
+    model.head = None
+    assert (formula(method, model) != five) == (method == "cam")
 
 
 @METHODS
