@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import STANDS_IN, STARTS, propagates, relevance
+from explain import STANDS_IN, STARTS, cam_formula, propagates, relevance
 from ops.blur import blurred
 from ops.scaling import min_max
 from ops.straight_through import clipped
@@ -25,7 +25,6 @@ RELEVANCE = {
     "predicted": r"R = \mathrm{LRP}(f_{\hat{y}} - \overline{f})",
     "top-k": r"R = \mathrm{LRP} \sum_{k=1}^{K} (f_{\hat{y}_k} - \overline{f})",
 }
-INSTEAD = r"R = \sum_k \mathrm{ReLU}(\nabla_A f_{\hat{y}})_k \odot A_k"
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class HeatAndBlur(Defense):
                 "Which pixels the activity comes from: does it gather on the object, or on the attack?"
                 if known
                 else STANDS_IN,
-                RELEVANCE[self.start] if known else INSTEAD,
+                RELEVANCE[self.start] if known else f"R = {cam_formula(model)}",
             ),
             Step(
                 "heat",

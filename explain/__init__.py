@@ -12,7 +12,7 @@ from explain.class_maps import (
 from explain.memo import Memo, PassingMemo, forgetting, remembered, remembering
 from explain.prediction import logits
 from explain.relevance import STANDS_IN, STARTS, propagates, relevance
-from explain.saliency import LOSSES, SALIENCIES, chosen, formula, saliency, share_inside
+from explain.saliency import LOSSES, SALIENCIES, cam_formula, chosen, formula, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
@@ -22,6 +22,7 @@ __all__ = [
     "STARTS",
     "Memo",
     "PassingMemo",
+    "cam_formula",
     "chosen",
     "class_maps",
     "combined",

@@ -46,21 +46,10 @@ def top_maps(x: Tensor, model: Classifier, *, top_k: int) -> Tensor:
 
 def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> Tensor:
     """The maps of the labels (B, K) that ``choose`` takes from the logits; one pass through the network."""
-    differentiable = x.requires_grad and torch.is_grad_enabled()
-    with torch.enable_grad():
-        photos = x if differentiable else x.detach().requires_grad_(model.head is None)
-        scores, features = model.with_features(photos)  # (B, labels), (B, C, h, w)
-        labels = choose(scores.detach())
-        if model.head is not None:
-            maps = torch.einsum("bkc,bchw->bkhw", model.head.weight[labels], features)
-        else:
-            each = scores.gather(1, labels).sum(0)  # summed over the photos, whose gradients do not mix
-            slopes = [
-                torch.autograd.grad(one, features, create_graph=differentiable, retain_graph=True)[0]
-                for one in each
-            ]
-            maps = torch.stack([(slope.clamp(min=0) * features).sum(1) for slope in slopes], 1)
-    return maps if differentiable else maps.detach()
+    if model.head is None:
+        return _by_place(x, model, choose, torch.relu)
+    scores, features = model.with_features(x)  # (B, labels), (B, C, h, w)
+    return torch.einsum("bkc,bchw->bkhw", model.head.weight[choose(scores.detach())], features)
 
 
 @remembered
@@ -75,14 +64,24 @@ def evidence(x: Tensor, model: Classifier) -> Tensor:
     Source: Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
     convolutional neural networks".
     """
+    return _by_place(x, model, lambda scores: scores.argmax(1, keepdim=True), lambda slope: slope)
+
+
+def _by_place(
+    x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor], weight: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Σ_c ``weight``(∂f_y/∂A_c) A_c, (B, K, h, w), of the labels y (B, K) that ``choose`` takes."""
     differentiable = x.requires_grad and torch.is_grad_enabled()
     with torch.enable_grad():
-        photos = x if differentiable else x.detach().requires_grad_()
-        scores, features = model.with_features(photos)
-        top = scores.amax(1).sum()  # over the photos, whose gradients do not mix
-        slope = torch.autograd.grad(top, features, create_graph=differentiable)[0]
-        found = (slope * features).sum(1, keepdim=True)
-    return found if differentiable else found.detach()
+        scores, features = model.with_features(x if differentiable else x.detach().requires_grad_())
+        # Summed over the photos, whose gradients do not mix.
+        each = scores.gather(1, choose(scores.detach())).sum(0)
+        slopes = [
+            torch.autograd.grad(one, features, create_graph=differentiable, retain_graph=True)[0]
+            for one in each
+        ]
+        maps = torch.stack([(weight(slope) * features).sum(1) for slope in slopes], 1)
+    return maps if differentiable else maps.detach()
 
 
 def combined(maps: Tensor, combination: str) -> Tensor:

@@ -39,8 +39,8 @@ def relevance(
     conserved: over the pixels it adds up to what it started with, less what biases and ``epsilon`` keep.
 
     The rules are zennit's composite EpsilonPlus (ε in linear layers, z⁺ in convolutions), with each batch
-    norm merged into the convolution before it. Where ``propagates`` says no it is the class map (LayerCAM),
-    >= 0: of the top label for "predicted" and "class-free", else the sum over the ``top_k`` labels.
+    norm merged into the convolution before it. Where ``propagates`` says no it is the class map, >= 0:
+    of the top label for "predicted" and "class-free", else the sum over the ``top_k`` labels.
 
     Nobody else's pass through the network is touched: the hooks sit on a twin that lives as long as the call.
     The twin shares the weights; only the merged convolutions take memory of their own, at most as much as the

@@ -18,13 +18,12 @@ _BY_PLACE = ("cam", "hirescam")
 LOSSES = ("cross-entropy", "top score")
 FORMULAS = {
     "gradient": r"M = \max_c \left| \nabla_x L(x) \right|",
-    "cam": r"M = \mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)",
     "hirescam": r"M = \mathrm{ReLU}\left( \sum_k \frac{\partial f_{\hat{y}}}{\partial A_k} \odot A_k \right)",
     "smoothgrad": r"M = \max_c \left| \frac{1}{n} \sum_{i=1}^{n} \nabla_x L(x + \sigma z_i) \right|",
     "integrated-gradients": r"M = \max_c \left| x \odot \int_0^1 \nabla_x L(\alpha x)\, d\alpha \right|",
 }
-LAYERCAM = r"M = \sum_k \mathrm{ReLU}\left( \frac{\partial f_{\hat{y}}}{\partial A_k} \right) \odot A_k"
-"""Stands for "cam" where the classifier has no linear head."""
+CAM = r"\mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)"
+LAYERCAM = r"\sum_k \mathrm{ReLU}\left( \frac{\partial f_{\hat{y}}}{\partial A_k} \right) \odot A_k"
 SAMPLES = 16
 """Noisy copies of the photo that SmoothGrad averages over."""
 NOISE = 0.15
@@ -47,11 +46,16 @@ def chosen(method: str, model: Classifier) -> str:
     return method
 
 
+def cam_formula(model: Classifier) -> str:
+    """What "cam" is for ``model``, in LaTeX: exact, or LayerCAM where there is no linear head."""
+    return LAYERCAM if model.head is None else CAM
+
+
 def formula(method: str, model: Classifier, *, top_k: int = 5, loss: str = "cross-entropy") -> str:
     """M by ``method`` for ``model``, in LaTeX, and the L whose gradient it takes (see ``saliency``)."""
     method = chosen(method, model)
-    if method == "cam" and model.head is None:
-        return LAYERCAM
+    if method == "cam":
+        return f"M = {cam_formula(model)}"
     if method in _BY_PLACE:
         return FORMULAS[method]
     of = (

@@ -28,7 +28,8 @@ def show(scene: Scene, run: Run) -> None:
     """Everything about the run."""
     with calmly():
         leave(scene)
-        chosen = read_run(run.folder, (run.folder / ROWS).stat().st_mtime_ns)
+        changed = (run.folder / ROWS).stat().st_mtime_ns
+        chosen = read_run(run.folder, changed)
         _facts(chosen)
         labels = st.multiselect(
             "Only photos of",
@@ -38,7 +39,7 @@ def show(scene: Scene, run: Run) -> None:
             placeholder="all labels",
             help="Everything below is about these photos.",
         )
-        summary = _summary(run.folder, (run.folder / ROWS).stat().st_mtime_ns, tuple(labels))
+        summary = _summary(run.folder, changed, tuple(labels))
         attack, defense = _matrix(chosen, summary)
         _charts(chosen, summary, attack)
         st.subheader("The photos", anchor=False)

@@ -127,8 +127,7 @@ def _take(bench: Workbench, key: str) -> None:
 
 def _size(photo: Photo, classifier: Classifier) -> int:
     key = link.size_key(classifier.name)
-    own = min(max(classifier.working_size, link.SMALLEST), link.LARGEST)
-    st.session_state.setdefault(key, own)
+    st.session_state.setdefault(key, link.nearest_size(classifier.working_size))
     size = st.slider(
         "Working size (px)",
         link.SMALLEST,

@@ -56,6 +56,11 @@ class View:
         return f"A part of this link was ignored: {'; '.join(self.refused)}."
 
 
+def nearest_size(size: int) -> int:
+    """The working size in the app that comes nearest to ``size``, px."""
+    return min(max(size, SMALLEST), LARGEST)
+
+
 def size_key(classifier: str) -> str:
     """Where the session keeps the working size: each classifier has its own."""
     return f"size.{classifier}"

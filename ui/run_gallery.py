@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from evaluation.causes import CAUSES
 from evaluation.cells import NONE
@@ -55,24 +56,20 @@ def gallery(
 def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) -> Wanted:
     """The filters; attack and defense follow the pressed cell until they are chosen here."""
     run = chosen.run.folder.name
-    attacks, defenses = chosen.cells("attack"), chosen.cells("defense")
     left, right, order = st.columns(3, gap="small")
-    # Part of the keys, so that a press on another cell counts again.
-    cell = f"{run}.{attack}.{defense}"
-    attack = left.selectbox(
-        "Attack",
-        attacks,
-        index=attacks.index(attack),
-        format_func=partial(chosen.name, "attack"),
-        key=f"failures_attack.{cell}",
-    )
-    defense = right.selectbox(
-        "Defense",
-        defenses,
-        index=defenses.index(defense),
-        format_func=partial(chosen.name, "defense"),
-        key=f"failures_defense.{cell}",
-    )
+
+    def method(column: DeltaGenerator, kind: str, name: str) -> str:
+        names = chosen.cells(kind)
+        return column.selectbox(
+            kind.capitalize(),
+            names,
+            index=names.index(name),
+            format_func=partial(chosen.name, kind),
+            # The pressed cell is part of it, so that a press on another one counts again.
+            key=f"failures_{kind}.{run}.{attack}.{defense}",
+        )
+
+    chosen_attack, chosen_defense = method(left, "attack", attack), method(right, "defense", defense)
     surest = order.selectbox(
         "Order",
         ("Surest first", "As in the run"),
@@ -107,8 +104,8 @@ def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) 
         help="Of the label that comes out.",
     )
     return Wanted(
-        attack,
-        defense,
+        chosen_attack,
+        chosen_defense,
         labels,
         tuple(outcomes),
         tuple(causes),

@@ -86,7 +86,7 @@ def _take_classifier(chosen: Chosen) -> None:
             f"The run's classifier, {name or chosen.settings['classifier']}, is not here; another one looks."
         )
         name = st.session_state["classifier"]
-    here = min(max(size, link.SMALLEST), link.LARGEST)
+    here = link.nearest_size(size)
     st.session_state[link.size_key(name)] = here
     if here != size:
         notice(f"The run was made at {size} px; the pages show {here} px, where figures differ.")

@@ -160,9 +160,8 @@ class TestLoading:
             classifiers.load(NAME, device="cpu")
 
     def test_unknown_names(self):
-        with pytest.raises(
-            ClassifierError, match=r"The classifier is one of .*builtin, resnet18, .* not 'resnet9000'"
-        ):
+        sentence = r"The classifier is one of builtin-vgg, builtin, resnet18, .* not 'resnet9000'"
+        with pytest.raises(ClassifierError, match=sentence):
             classifiers.load("resnet9000")
 
     def test_names_and_titles(self):
