@@ -49,7 +49,7 @@ def show(scene: Scene, result: Result | None) -> None:
         total = columns * (1 + len(defenses))
         work = workbench().aside(key, lambda: _cells(scene, story, defenses), total)
         follow(_table, work, story)
-        if work.finished and work.parts:
+        if work.seen and work.parts:
             _pair(work.parts)
 
 

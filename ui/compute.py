@@ -215,7 +215,8 @@ class Background(Generic[Value]):
         parts: those that are there.
         finished: whether no more will come.
         error: what ended it early, or None.
-        seen: whether the page has been drawn since it is finished.
+        seen: whether the page knows that it is finished; what may only be shown then asks this, because
+            ``finished`` may change while the page is drawn.
     """
 
     def __init__(self, total: int) -> None:

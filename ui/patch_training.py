@@ -218,7 +218,7 @@ def show() -> None:
                 )
         return
     follow(_forming, course)
-    if course.finished and course.parts:
+    if course.seen and course.parts:
         _formed(course)
 
 
@@ -226,7 +226,9 @@ def _forming(course: Course) -> None:
     """Progress, buttons, patch and curves; only this is drawn anew while it runs."""
     if course is not _course():
         st.rerun()
-    if not course.finished:
+    # Asked once: it may end while this is drawn.
+    finished = course.finished
+    if not finished:
         done = len(course.parts)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.progress(done / course.total, f"“{course.target}”: step {done} of {course.total}")
@@ -243,9 +245,9 @@ def _forming(course: Course) -> None:
         st.error(text, icon=":material/error:")
     parts = list(course.parts)
     if not parts:
-        st.caption("It ended before its first step." if course.finished else "The first step is on its way.")
+        st.caption("It ended before its first step." if finished else "The first step is on its way.")
         return
-    if course.finished and not course.error:
+    if finished and not course.error:
         ended = "ran to its end" if len(parts) == course.total else f"was stopped after step {len(parts)}"
         st.markdown(f"The training for “{course.target}” {ended}.")
     picture, curve = st.columns([1, 2], gap="medium")
