@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from classifiers.base import Classifier, ClassifierError
-from classifiers.network import build
+from classifiers.network import build, merge_norms
 from classifiers.weights import fit, read_state, sha256
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -72,6 +72,8 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
                 card["architecture"], len(card["labels"]), card["widths"], card["depths"], options
             )
         fit(network, read_state(path, path.name), path.name, labels=len(card["labels"]))
+        network.eval()
+        merge_norms(network)
         classifier = Classifier(
             name,
             network,
