@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from classifiers.network import ResidualNet, VGGNet, build
+from classifiers.network import ResidualNet, VGGNet, build, merge_norms
 
 SMALL = {"widths": (4, 6, 8), "depths": (1, 2, 1)}
 
@@ -120,3 +120,34 @@ def test_build():
         build("unet", 5, (4, 6), (1, 1), {})
     with pytest.raises(TypeError):
         build("residual", 5, (4, 6), (1, 1), {"grid": 2})
+
+
+@pytest.mark.parametrize("architecture", ["residual", "vgg"])
+def test_norms_merged_into_their_convolutions_change_nothing(architecture):
+    torch.manual_seed(0)
+    network = build(architecture, 5, (4, 6, 8), (1, 2, 1), {}).double()
+    for _ in range(3):  # statistics that are not those of the beginning
+        network(3 * torch.rand(8, 3, 32, 32, dtype=torch.float64) - 1)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.uniform_(part.weight, 0.5, 2)
+            nn.init.uniform_(part.bias, -1, 1)
+    network.eval()
+    x = torch.rand(2, 3, 33, 40, dtype=torch.float64, requires_grad=True)
+
+    def told() -> tuple[torch.Tensor, torch.Tensor]:
+        logits = network(x)
+        return logits.detach(), torch.autograd.grad(logits[:, 1].sum(), x)[0]
+
+    before = told()
+    assert any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
+    merge_norms(network)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
+    for was, is_now in zip(before, told(), strict=True):
+        assert torch.allclose(was, is_now, rtol=1e-9, atol=1e-12)
+
+
+def test_a_norm_that_follows_no_convolution_stays():
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)).eval()
+    merge_norms(network)
+    assert [type(part) for part in network] == [nn.BatchNorm2d, nn.Conv2d, nn.ReLU, nn.BatchNorm2d]

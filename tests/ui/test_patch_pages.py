@@ -198,6 +198,42 @@ def test_a_patch_forms_and_is_kept_in_the_library():
     assert "In your library as “accordion”" in app.success[0].value
 
 
+@pytest.mark.parametrize("looks", range(8))
+def test_what_it_became_is_shown_only_where_it_is_said_that_it_ended(looks):
+    """However often the page has asked when the training ends."""
+
+    def put_on_the_bench(looks: int) -> None:
+        from attacks.patch_training import Recipe, Training
+        from classifiers import load
+        from photos import gallery_photo
+        from ui.compute import workbench
+        from ui.patch_training import Course
+
+        class Ending(Course):
+            asked = looks
+
+            @property
+            def finished(self) -> bool:
+                self.asked -= 1
+                return self.asked < 0
+
+            @finished.setter
+            def finished(self, value: bool) -> None:
+                pass
+
+        training = Training(Recipe(steps=1, batch=1), "accordion", load("builtin"))
+        course = Ending(training, [gallery_photo("chelsea")], [])
+        course.parts += course.forming()
+        workbench().training = course
+
+    bench = AppTest.from_function(put_on_the_bench, args=(looks,), default_timeout=120).run()
+    assert not bench.exception
+    app = page("train_patch")
+    assert said(app) == []
+    over = "The training for “accordion” ran to its end." in words(app)
+    assert over == ("keep_patch" in keys(app)) == ("stop_training" not in keys(app))
+
+
 def test_it_goes_on_while_other_pages_are_looked_at_and_stops_when_told():
     app = training_page(steps=2000)
     app.button(key="train_patch").click().run()
