@@ -33,8 +33,8 @@ def page(name: str, **query) -> AppTest:
 def settled(app: AppTest) -> AppTest:
     """The page of comparisons once its background work is done."""
     for _ in range(120):
-        if len(app.dataframe) and len(app.dataframe[0].value) == 1 + len(DEFENSES):
-            return app.run()
+        if any(box.key == "compare_left" for box in app.selectbox):
+            return app
         time.sleep(1)
         app.run()
     raise AssertionError("the comparison did not end")
