@@ -104,7 +104,8 @@ class Denoiser(nn.Module):
         height, width = x.shape[-2:]
         step = 2 ** (len(self.encoder) - 1)
         padded = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
-        maps = padded.contiguous(memory_format=torch.channels_last)
+        # From -1 to 1: with positive numbers alone many a ReLU would begin, and stay, at 0 for every photo.
+        maps = (2 * padded - 1).contiguous(memory_format=torch.channels_last)
         encoded: list[Tensor] = []
         for convolved in self.encoder:
             maps = convolved(F.avg_pool2d(maps, 2) if encoded else maps)
