@@ -16,6 +16,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUILTIN = "builtin"
 DEFAULT = "builtin-vgg"
 """The better one to show what patches do; where it is not installed, ``BUILTIN``."""
+ACRONYMS = ("vgg",)
 _STEM = "classifier"
 _ABSENT, _DAMAGED = "{} is not installed", "{} is damaged"
 
@@ -46,8 +47,14 @@ def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:
 
 
 def builtin_title(name: str) -> str:
-    """``Built-in`` for ``builtin``, ``Built-in VGG`` for ``builtin-vgg``."""
-    return " ".join(["Built-in", name.removeprefix(BUILTIN).lstrip("-").upper()]).strip()
+    """``Built-in`` for ``builtin``, ``Built-in VGG`` for ``builtin-vgg``, else ``Built-in hardened``."""
+    own = name.removeprefix(BUILTIN).lstrip("-")
+    return " ".join(["Built-in", own.upper() if own in ACRONYMS else own]).strip()
+
+
+def weights_file(name: str = BUILTIN, assets: Path = ASSETS) -> Path:
+    """Where a built-in classifier's weights are, as its training wrote them."""
+    return assets / f"{_stem(name)}.safetensors"
 
 
 def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = ASSETS) -> Classifier:
@@ -57,7 +64,7 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
         ClassifierError: a file is missing, broken, or does not belong to the other.
     """
     card = read_card(name, assets)
-    path = assets / f"{_stem(name)}.safetensors"
+    path = weights_file(name, assets)
     damaged = _called(name, _DAMAGED)
     try:
         digest = sha256(path)

@@ -10,15 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-GROUND = {"story", "ops", "photos", "classifiers"}
+GROUND = {"story", "ops", "photos", "classifiers", "denoisers"}
 METHODS = {"explain", "defenses", "attacks"}
 MAY_IMPORT = {
     "story": set(),
     "ops": set(),
     "photos": set(),
     "classifiers": set(),
+    "denoisers": {"ops", "classifiers"},
     "explain": {"story", "ops", "classifiers"},
-    "defenses": {"story", "ops", "classifiers", "explain"},
+    "defenses": {"story", "ops", "classifiers", "explain", "denoisers"},
     "attacks": {"story", "ops", "classifiers", "explain"},
     "evaluation": GROUND | METHODS,
     "training": GROUND | METHODS | {"evaluation"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "app": {"ui"},
 }
 IN_THE_BROWSER = {"app", "pages", "ui"}
-SHARED_MODEL = {"ops", *METHODS}  # what they get is used by others at the same time
+SHARED_MODEL = {"ops", "denoisers", *METHODS}  # what they get is used by others at the same time
 ARITHMETIC = {"torch", "torchvision", "numpy", "scipy", "skimage", "PIL", "captum", "pywt", "zennit"}
 EMPTY_NAMES = {"utils", "helpers", "common", "core", "manager", "misc", "data"}
 DECODERS = {"imread", "imdecode", "decode_image", "decode_jpeg", "decode_png", "read_image"}
@@ -119,6 +120,8 @@ def test_every_folder_has_a_place():
         ("ops/a.py", "def f():\n    from classifiers.base import Classifier", "ops imports classifiers"),
         ("explain/a.py", "from defenses.lgs import LGS", "explain imports defenses"),
         ("defenses/a.py", "import attacks.base as b", "defenses imports attacks"),
+        ("denoisers/a.py", "from defenses import DEFENSES", "denoisers imports defenses"),
+        ("attacks/a.py", "import denoisers", "attacks imports denoisers"),
         ("attacks/a.py", "from defenses import DEFENSES", "attacks imports defenses"),
         ("evaluation/a.py", "import ui.frame", "evaluation imports ui"),
         ("ui/a.py", "import terminal", "ui imports terminal"),

@@ -171,7 +171,7 @@ def predict(network: nn.Module, photos: Tensor, device: torch.device, batch: int
 
 def accuracy(logits: Tensor, labels: Tensor, top: int) -> float:
     """Share of rows whose label is among the ``top`` largest logits."""
-    return (logits.topk(top).indices == labels[:, None]).any(1).float().mean().item()
+    return (logits.topk(min(top, logits.shape[1])).indices == labels[:, None]).any(1).float().mean().item()
 
 
 class Training:
@@ -346,7 +346,7 @@ def write_assets(
     labels: list[str],
     accuracy: dict[str, Any],
     folder: Path,
-    teacher: str = "",
+    provenance: str = PROVENANCE,
 ) -> None:
     """``classifier-name.safetensors`` (half precision) and ``classifier-name.json``, the card."""
     state = training.average.module.state_dict()
@@ -369,7 +369,7 @@ def write_assets(
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "recipe": asdict(training.recipe),
         "accuracy": accuracy,
-        "provenance": PROVENANCE + (f" Taught by {teacher} as well." if teacher else ""),
+        "provenance": provenance,
     }
     weights.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
 
@@ -405,7 +405,8 @@ def main() -> None:
     train(training, photos, truth, maps, checkpoint)
     accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
-    write_assets(training, name, labels, accuracy, given["out"], teacher.identity if teacher else "")
+    taught = f" Taught by {teacher.identity} as well." if teacher else ""
+    write_assets(training, name, labels, accuracy, given["out"], PROVENANCE + taught)
 
 
 if __name__ == "__main__":

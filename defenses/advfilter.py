@@ -1,0 +1,129 @@
+"""AdvFilter: a learned denoiser in front of the classifier, or two that are fused pixel by pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from classifiers.base import Classifier
+from defenses.base import Defense, difference_step, photo_step
+from denoisers import VARIANTS, Denoiser, fused, installed, load, uncertainty
+from ops.straight_through import clipped
+from story import Step, param
+
+OFFERED = installed() or tuple(VARIANTS)
+"""The variants whose weights are there; where none are, the defense is not in the registry either."""
+_ADDED = r"x + \varphi(x)"
+_FILTERED = r"x \circledast \varphi(x)"
+
+
+@dataclass(frozen=True)
+class AdvFilter(Defense):
+    """A network adds to each pixel, or filters it by a kernel of its own; PA-Filt fuses two such photos.
+
+    The networks do not look at the classifier when they denoise; they have learned on attacks on the one that
+    their card names (``training.train_advfilter``).
+
+    Of a Multi-head-Filt the paper shows each head's photo by itself; here ``head`` names the one that counts.
+
+    Source: Huang et al. 2021, "AdvFilter: Predictive Perturbation-aware Filtering against Adversarial Attack
+    via Multi-domain Learning".
+    """
+
+    title: ClassVar[str] = "AdvFilter"
+    source: ClassVar[str] = "Huang et al. 2021"
+    gradient: ClassVar[str] = "exact through the network"
+
+    variant: str = param(
+        "pa-filt" if "pa-filt" in OFFERED else OFFERED[0],
+        choices=OFFERED,
+        help="add to each pixel or filter it, learned by pixels (img) or by the classifier's features (sem)",
+        moves=("result", "difference"),
+    )
+    head: int = param(
+        4,
+        low=1,
+        high=4,
+        step=1,
+        unit="of 4",
+        help="which output of Multi-head-Filt counts: each has learned from another decade of ε",
+        moves=("result", "difference"),
+    )
+
+    def steps(self, x: Tensor, model: Classifier) -> list[Step]:  # noqa: ARG002
+        """Photo, for PA-Filt both denoised photos, both uncertainties, the weight; result, difference."""
+        network = load(self.variant, device=x.device, dtype=x.dtype)
+        outputs = network.outputs(x)
+        if network.fusion is not None:
+            between, result, formula = self._fused(x, network, outputs)
+        else:
+            output = outputs[self.head - 1] if len(outputs) > 1 else outputs[0]
+            between, result = [], clipped(network.applied(x, output))
+            formula = _ADDED if network.config.kind == "add" else _FILTERED
+        return [
+            photo_step(x),
+            *between,
+            Step(
+                "result",
+                result,
+                "photo",
+                "What the classifier now sees: is the attack's texture gone, and is the object still sharp?",
+                rf"\tilde{{x}} = {formula}",
+            ),
+            difference_step(result, x, "All that was changed: the attack, or the photo?", of=r"\tilde{x}"),
+        ]
+
+    def _fused(self, x: Tensor, network: Denoiser, outputs: list[Tensor]) -> tuple[list[Step], Tensor, str]:
+        """The steps between photo and result, the result, and its formula."""
+        small, medium = (clipped(network.applied(x, output)) for output in outputs)
+        unsure = [uncertainty(output) for output in outputs]
+        weight = network.weight(unsure)
+        steps = [
+            Step(
+                "denoised sl",
+                small,
+                "photo",
+                "By the decoder that learned from all strengths: it should be better where the attack "
+                "is small or large, or where there is none.",
+                r"\tilde{x}_\mathrm{sl} = x \circledast \varphi_\mathrm{sl}(x)",
+            ),
+            Step(
+                "denoised m",
+                medium,
+                "photo",
+                "By the decoder that learned from strong attacks alone: it should be the better one where "
+                "the attack is of medium strength.",
+                r"\tilde{x}_\mathrm{m} = x \circledast \varphi_\mathrm{m}(x)",
+            ),
+            Step(
+                "uncertainty sl",
+                unsure[0].clamp(min=0),
+                "heat",
+                "The largest weight of each pixel's kernels: at 1 it is kept, below it is mixed with others.",
+                r"U_\mathrm{sl} = \max_k \varphi_\mathrm{sl}(x)_k",
+                own_scale=True,
+            ),
+            Step(
+                "uncertainty m",
+                unsure[1].clamp(min=0),
+                "heat",
+                "The same for the other decoder: is it lower where the attack is?",
+                r"U_\mathrm{m} = \max_k \varphi_\mathrm{m}(x)_k",
+                own_scale=True,
+            ),
+            Step(
+                "fusion weight",
+                weight,
+                "heat",
+                "Bright: the first decoder's photo counts; dark: the second's.",
+                r"W = \sigma(C([U_\mathrm{sl}, U_\mathrm{m}]))",
+            ),
+        ]
+        formula = r"W \odot \tilde{x}_\mathrm{sl} + (1 - W) \odot \tilde{x}_\mathrm{m}"
+        return steps, fused(small, medium, weight), formula
+
+
+ADVFILTER: dict[str, type[Defense]] = {"advfilter": AdvFilter} if installed() else {}
+"""For the registry: nothing where no weights are installed."""

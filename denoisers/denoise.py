@@ -1,0 +1,28 @@
+"""All that a denoiser makes of photos, by name."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from denoisers.network import Denoiser, fused, uncertainty
+from ops.straight_through import clipped
+
+SL, M = "sl", "m"
+"""The Y-Net's two decoders: for small and large strengths, and for medium ones."""
+RESULT = "result"
+
+
+def denoised(network: Denoiser, x: Tensor) -> dict[str, Tensor]:
+    """Each photo that ``network`` makes of ``x`` (B, 3, H, W), clipped to [0, 1], of the same shape.
+
+    A single head's is the "result"; several are "head 1", "head 2", ...; a Y-Net's are "sl" and "m", and the
+    "result" where it fuses them.
+    """
+    outputs = network.outputs(x)
+    photos = [clipped(network.applied(x, output)) for output in outputs]
+    if len(photos) == 1:
+        return {RESULT: photos[0]}
+    if network.fusion is None:
+        return {f"head {number}": photo for number, photo in enumerate(photos, 1)}
+    weight = network.weight([uncertainty(output) for output in outputs])
+    return {SL: photos[0], M: photos[1], RESULT: fused(photos[0], photos[1], weight)}

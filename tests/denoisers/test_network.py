@@ -1,0 +1,153 @@
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from denoisers import STRENGTHS, VARIANTS, Denoiser, DenoiserConfig, fused, uncertainty
+from denoisers.config import PAPER_WIDTHS
+from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss
+from tests.denoisers.tiny import shaken, tiny
+
+
+def test_the_strengths_are_the_papers():
+    told = [digit * 10**power for power in (-4, -3, -2, -1) for digit in (1, 3, 5)]
+    assert pytest.approx(told) == STRENGTHS
+    assert VARIANTS["multi-head"].heads[0] == STRENGTHS[:3]
+    assert VARIANTS["filt-strong"].strengths == STRENGTHS[9:]
+    assert VARIANTS["pa-filt"].strengths == STRENGTHS
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_card_tells_the_whole_configuration(variant):
+    told = json.loads(json.dumps(dataclasses.asdict(VARIANTS[variant])))
+    assert DenoiserConfig.read(told) == VARIANTS[variant]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"kind": "mix"}, "kind"),
+        ({"loss": "l2"}, "loss"),
+        ({"kernel": 4}, "kernel"),
+        ({"skips": ()}, "skips"),
+        ({"skips": (3, 2)}, "skips"),
+        ({"skips": (5,)}, "skips"),
+        ({"heads": ()}, "head"),
+        ({"fusion": 8}, "two"),
+    ],
+)
+def test_impossible_configurations_are_refused(options, word):
+    with pytest.raises(ValueError, match=word):
+        DenoiserConfig(**options)
+
+
+def test_the_papers_size():
+    config = DenoiserConfig(widths=PAPER_WIDTHS)
+    network = Denoiser(config)
+    deepest = []
+    network.encoder[-1].register_forward_hook(lambda *given: deepest.append(given[-1].shape))
+    with torch.no_grad():
+        kernels = network.outputs(torch.zeros(1, 3, 32, 48))
+    assert deepest == [(1, 512, 2, 3)]  # a sixteenth, 14 x 14 at 224 px
+    assert [one.shape for one in kernels] == [(1, 75, 32, 48)]
+    blocks = len(network.encoder) + len(network.decoders[0].blocks)
+    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in network.modules())
+    assert (blocks, convolutions) == (8, 25)
+
+
+def test_all_small_weights_take_at_most_40_megabytes():
+    with torch.device("meta"):
+        weights = sum(
+            sum(weight.numel() for weight in Denoiser(one).parameters()) for one in VARIANTS.values()
+        )
+    assert 2 * weights < 40e6
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+class TestEveryVariant:
+    def test_untrained_it_leaves_photos_alone(self, variant, photos):
+        for denoised in Denoiser(tiny(variant))(photos):
+            torch.testing.assert_close(denoised, photos, rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize("shape", [(44, 53), (16, 16), (1, 1), (2, 9)])
+    def test_shapes(self, variant, shape):
+        network = shaken(tiny(variant))
+        x = torch.rand(2, 3, *shape)
+        outputs = network.outputs(x)
+        assert len(outputs) == len(network.config.heads)
+        assert all(output.shape == (2, network.config.outputs, *shape) for output in outputs)
+        assert all(denoised.shape == x.shape and denoised.isfinite().all() for denoised in network(x))
+
+    def test_every_weight_learns(self, variant, photos):
+        network = shaken(tiny(variant))
+        found = network(photos)
+        if network.fusion is not None:
+            seen = [uncertainty(output) for output in network.outputs(photos)]
+            found = [*found, fused(*found, network.weight(seen))]
+        sum(image_loss(one, photos).sum() for one in found).backward()
+        silent = [name for name, weight in network.named_parameters() if not weight.grad.any()]
+        assert not silent
+
+    def test_the_gradient_to_the_photo_is_right(self, variant):
+        network = shaken(tiny(variant)).double()
+        x = torch.rand(1, 3, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        weights = torch.rand(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+        def number(photo):
+            return sum((weights * one).sum() for one in network(photo))
+
+        gradient = torch.autograd.grad(number(x.requires_grad_()), x)[0]
+        with torch.no_grad():
+            along = torch.rand(x.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+            slope = (number(x + 1e-6 * along) - number(x - 1e-6 * along)) / 2e-6
+        assert (gradient * along).sum().item() == pytest.approx(slope.item(), rel=1e-5)
+
+
+def test_heads_share_their_decoder_and_the_y_net_does_not():
+    assert len(Denoiser(tiny("multi-head")).decoders) == 1
+    assert len(Denoiser(tiny("pa-filt")).decoders) == 2
+
+
+def test_fusion_weighs_between_the_two_photos(photos):
+    network = shaken(tiny("pa-filt"))
+    outputs = network.outputs(photos)
+    weight = network.weight([uncertainty(output) for output in outputs])
+    assert weight.shape == (3, 1, 44, 53)
+    assert ((weight > 0) & (weight < 1)).all()
+    first, second = network(photos)
+    between = fused(first, second, weight)
+    assert (between >= torch.minimum(first, second) - 1e-6).all()
+    assert (between <= torch.maximum(first, second) + 1e-6).all()
+    convolutions = [module for module in network.fusion.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(convolutions) == 6
+    with pytest.raises(ValueError, match="nothing to fuse"):
+        shaken(tiny("filt-img")).weight([weight, weight])
+
+
+def test_uncertainty_is_the_largest_weight():
+    kernels = torch.rand(2, 75, 4, 5)
+    assert uncertainty(kernels)[1, 0, 2, 3] == kernels[1, :, 2, 3].max()
+
+
+class TestLosses:
+    def test_of_the_clean_photo_itself(self, photos, tiny_classifier):
+        assert image_loss(photos, photos).tolist() == [0, 0, 0]
+        features = semantic_features(photos, tiny_classifier)
+        assert semantic_loss(photos, features, tiny_classifier).tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+    def test_by_hand(self, photos, tiny_classifier):
+        other = photos.flip(0)
+        expected = (other - photos).abs()[1].mean().item()
+        assert image_loss(other, photos)[1].item() == pytest.approx(expected)
+        features = tiny_classifier.with_features(photos)[1]
+        expected = (features.flip(0) - features).abs()[0].mean().item()
+        assert semantic_loss(other, features, tiny_classifier)[0].item() == pytest.approx(expected, rel=1e-4)
+        said = tiny_classifier(photos).softmax(1)
+        expected = -(said[0] * said[2].log()).sum().item()
+        assert fusion_loss(other, said, tiny_classifier)[0].item() == pytest.approx(expected, rel=1e-4)
+
+    def test_clipped_photos_still_teach(self, photos, tiny_classifier):
+        x = (photos + 1).requires_grad_()
+        loss = semantic_loss(x, semantic_features(photos, tiny_classifier), tiny_classifier).sum()
+        assert torch.autograd.grad(loss, x)[0].any()

@@ -1,0 +1,177 @@
+"""Training of the denoisers: tiny networks, tiny photos."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from classifiers.weights import sha256
+from denoisers import STRENGTHS, VARIANTS, installed, load, read_card
+from training import attacked_photos, train_advfilter
+from training.train_advfilter import RECIPES, Training, allotted, rate
+
+SMALL = {
+    "attacked": 4,
+    "iterations": 1,
+    "batch": 4,
+    "crop": 32,
+    "steps": 4,
+    "fusion-steps": 3,
+    "measured": 4,
+    "learning-rate": 0.001,
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(attacked_photos, "BLOCK", 4)
+    monkeypatch.setattr(train_advfilter, "LOG", 2)
+    monkeypatch.setattr(train_advfilter, "SAVE", 0.0)
+
+
+@pytest.fixture
+def run(labelled_photos, as_builtin, tmp_path):
+    def run(name, variant, *more, **options):
+        out = tmp_path / name
+        place = ["--photos", labelled_photos, "--out", out / "assets", "--checkpoints", out]
+        fields = [word for pair in (SMALL | options).items() for word in (f"--{pair[0]}", pair[1])]
+        widths = ["--widths", 4, 4, 4, 6, 6]
+        words = [*place, "--variant", *variant.split(), *fields, *widths, *more]
+        train_advfilter.main([str(word) for word in words])
+        return out / "assets"
+
+    return run
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """Cards without figures: they take most of the time."""
+    monkeypatch.setattr(train_advfilter, "measured", lambda network, val, model: {"photos": len(val.labels)})
+
+
+def same(one, other):
+    return all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def loaded(folder, variant):
+    return load(variant, device=torch.device("cpu"), folder=folder)
+
+
+@pytest.mark.parametrize("variant", ["add-sem", "multi-head", "pa-filt"])
+def test_writes_weights_that_can_be_read(run, variant, capsys):
+    folder = run("one", variant)
+    assert installed(folder) == (variant,)
+    network = loaded(folder, variant)
+    assert network.config.kind == VARIANTS[variant].kind
+    assert network.config.widths == (4, 4, 4, 6, 6)
+    card = read_card(variant, folder)
+    assert card["sha256"] == sha256(folder / f"{variant}.safetensors")
+    assert card["classifier"] == "tiny-0"
+    assert card["recipe"]["iterations"] == 1
+    assert card["provenance"]
+    told = {"name": "short", "cut short": False, "device": "cpu", "photos": 4, "pairs": 16}
+    assert told.items() <= card["schedule"].items()
+    assert card["schedule"]["steps"] == ([4, 3] if variant == "pa-filt" else [4])
+    names = {"multi-head": [f"head {number}" for number in range(1, 5)], "pa-filt": ["sl", "m", "result"]}
+    assert list(card["val"])[2:] == ["attacked", *names.get(variant, ["result"])]
+    assert card["val"]["strengths"] == [0.0, *STRENGTHS]
+    for figures in list(card["val"].values())[2:]:
+        assert {len(values) for values in figures.values()} == {13}
+    assert card["val"]["attacked"]["psnr"][0] == 100
+    assert all(
+        low > high
+        for low, high in zip(*[card["val"]["attacked"]["psnr"][i:][:12] for i in (0, 1)], strict=True)
+    )
+    log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    steps = [(line["phase"], line["step"]) for line in log if "step" in line]
+    assert steps == [(0, 2), (0, 4), *([(1, 2)] if variant == "pa-filt" else [])]
+
+
+@pytest.mark.parametrize(
+    ("variant", "after"), [("filt-sem", 2), ("multi-head", 3), ("pa-filt", 1), ("pa-filt", 5)]
+)
+def test_goes_on_as_if_it_had_not_been_stopped(run, unmeasured, variant, after, monkeypatch):
+    whole = loaded(run("whole", variant), variant)
+    step = Training.step
+    calls = []
+
+    def breaks(self, *given):
+        calls.append(self)
+        return step(self, *given) if len(calls) <= after else 1 / 0
+
+    monkeypatch.setattr(Training, "step", breaks)
+    with pytest.raises(ZeroDivisionError):
+        run("broken", variant)
+    monkeypatch.setattr(Training, "step", step)
+    assert same(loaded(run("broken", variant), variant), whole)
+
+
+def test_the_network_learns(run):
+    folder = run("learned", "filt-strong", "--averaging", 0.5, steps=40, **{"learning-rate": 0.03})
+    figures = read_card("filt-strong", folder)["val"]
+    assert figures["result"]["psnr"][12] > figures["attacked"]["psnr"][12] + 1
+
+
+def test_fusion_leaves_the_y_net_alone(run, unmeasured):
+    first = loaded(run("one", "pa-filt"), "pa-filt")
+    second = loaded(run("two", "pa-filt", **{"fusion-steps": 1}), "pa-filt")
+    assert same(first.encoder, second.encoder)
+    assert same(first.decoders, second.decoders)
+    assert not same(first.fusion, second.fusion)
+
+
+def test_the_attacks_are_shared_and_nothing_is_measured_twice(run, unmeasured, monkeypatch, capsys):
+    run("both", "add-img")
+    assert '"block"' in capsys.readouterr().out
+    folder = run("both", "add-img filt-strong")
+    assert '"block"' not in capsys.readouterr().out
+    assert installed(folder) == ("add-img", "filt-strong")
+    monkeypatch.setattr(train_advfilter, "measured", lambda *given: 1 / 0)
+    run("both", "add-img filt-strong")
+
+
+def test_strong_denoisers_see_strong_attacks_alone(run, unmeasured, monkeypatch):
+    seen = []
+    step = Training.step
+    monkeypatch.setattr(Training, "step", lambda self, *x: (seen.extend(x[2].tolist()), step(self, *x))[1])
+    run("strong", "filt-strong")
+    assert set(seen) <= set(torch.tensor(STRENGTHS[9:]).tolist())
+    seen.clear()
+    run("all", "filt-img", steps=12, batch=8)
+    assert len(set(seen)) == 12
+
+
+def test_time_cuts_a_schedule_short(run, unmeasured):
+    folder = run("hurried", "add-img", "--hours", 1e-9)
+    assert read_card("add-img", folder)["schedule"]["cut short"]
+    assert read_card("add-img", folder)["schedule"]["steps"] == [1]
+    folder = run("slow", "add-img", "--hours", 10)
+    assert not read_card("add-img", folder)["schedule"]["cut short"]
+
+
+def test_hours_are_shared_out():
+    shares = dict(allotted(list(VARIANTS), 2))
+    assert list(shares.values()) == pytest.approx([7200 * 0.6 / 8] * 7)
+    assert dict(allotted(["pa-filt"], 1))["pa-filt"] == pytest.approx(1080)
+
+
+def test_refuses_the_checkpoint_of_another_recipe(run, unmeasured):
+    run("one", "add-img")
+    with pytest.raises(ValueError, match="another recipe"):
+        run("one", "add-img", **{"learning-rate": 0.5})
+
+
+def test_the_schedules():
+    assert rate(0) == rate(1) == 0
+    assert rate(0.3) == 1
+    assert rate(0.6) > rate(0.9) > 0
+    assert RECIPES["full"].attacked == 5000
+    assert RECIPES["full"].each == 12
+    assert RECIPES["short"].attacked * RECIPES["short"].each < 60_000 / 10
+
+
+def test_the_help_names_every_part(capsys):
+    with pytest.raises(SystemExit):
+        train_advfilter.main(["--help"])
+    assert re.search(r"--learning-rate.*--half", capsys.readouterr().out, re.DOTALL)

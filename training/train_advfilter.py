@@ -1,0 +1,439 @@
+"""Trains the AdvFilter denoisers: ``python -m training.train_advfilter --photos PHOTOS --hours 2``.
+
+``PHOTOS/train/<label>/*.jpg`` to learn from and ``PHOTOS/val/<label>/*.jpg`` to measure on. First photos are
+attacked by PGD at the 12 strengths, once for all variants; then one variant after the other learns, and its
+weights (half precision) and card are written into ``assets/advfilter/``. May be killed at any moment: started
+again it goes on, at most ``SAVE`` seconds back.
+
+``--schedule`` names a recipe, by default "full" with a GPU and "short" without one; every part of it is an
+option too. ``--hours`` bounds the whole command: 30 % for attacks on the photos to learn from, 10 % for
+those on the photos to measure on, the rest in equal parts for what is learned, the Y-Net and its fusion
+counting one each. A schedule that does not fit is cut short, its learning rate falling with the time; the
+card says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
+from classifiers.base import Classifier  # noqa: E402
+from denoisers import STRENGTHS, VARIANTS, Denoiser, fused, installed, read_card, uncertainty  # noqa: E402
+from denoisers.config import SMALL_WIDTHS  # noqa: E402
+from denoisers.denoise import denoised  # noqa: E402
+from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss  # noqa: E402
+from denoisers.weights import FOLDER  # noqa: E402
+from evaluation.denoising import Quality, joined, quality  # noqa: E402
+from training import CHECKPOINTS  # noqa: E402
+from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together  # noqa: E402
+from training.labelled_photos import list_photos  # noqa: E402
+from training.muon import optimizers  # noqa: E402
+from training.recipes import add_recipe_options, recipe_with  # noqa: E402
+
+SAVE = 120.0
+"""Seconds after which the checkpoint is replaced, or after the step that is then at work."""
+LOG = 100
+"""Steps between two lines of the log."""
+ATTACKS, MEASURED = 0.3, 0.1
+"""Shares of the hours for the attacks on the photos to learn from, and on those to measure on."""
+RATE_AT, RATES = (0.0, 0.02, 0.5, 1.0), (0.0, 1.0, 1.0, 0.0)
+PROVENANCE = (
+    "Trained from random weights by training/train_advfilter.py on photos of Imagenette (ImageNet "
+    "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs, attacked by PGD; measured on photos kept apart."
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the variant that shapes the weights; written into the card.
+
+    Attributes:
+        attacked: how many photos are attacked to learn from.
+        each: at how many of the 12 strengths each of them is.
+        iterations: steps of PGD.
+        crop: side in px of the part of a photo that a step of L_img sees; L_sem and the fusion see all of it.
+        batch: pairs in a step.
+        steps: of the denoiser.
+        fusion_steps: of the fusion.
+        learning_rate: the highest.
+        weight_decay: of the convolutions.
+        averaging: share of the running average of the weights that a step keeps.
+        half: whether convolutions are computed in bfloat16.
+        widths: channels of the encoder's blocks.
+        measured: photos of ``val`` for the card.
+        seed: of all draws.
+    """
+
+    attacked: int = 5000
+    each: int = 12
+    iterations: int = 40
+    crop: int = 160
+    batch: int = 32
+    steps: int = 60_000
+    fusion_steps: int = 6000
+    learning_rate: float = 0.003
+    weight_decay: float = 0.0
+    averaging: float = 0.999
+    half: bool = True
+    widths: tuple[int, ...] = SMALL_WIDTHS
+    measured: int = 480
+    seed: int = 0
+
+
+RECIPES = {
+    "full": Recipe(),
+    "short": Recipe(
+        attacked=1200, each=4, crop=96, batch=16, steps=8000, fusion_steps=1000, averaging=0.99, measured=96
+    ),
+}
+
+
+def rate(share: float) -> float:
+    """Learning rate after ``share`` of a phase, as a share of the highest."""
+    return float(np.interp(share, RATE_AT, RATES))
+
+
+class Training:
+    """One variant on its way: network, running average, optimisers, phase, steps and seconds of that phase.
+
+    The first phase trains everything but the fusion. Where there is a fusion, the second one trains it alone,
+    behind the average of the first.
+    """
+
+    def __init__(self, variant: str, recipe: Recipe, key: dict[str, Any], model: Classifier) -> None:
+        self.variant, self.recipe, self.model = variant, recipe, model
+        self.config = replace(VARIANTS[variant], widths=recipe.widths)
+        self.belongs = {"variant": variant, "recipe": asdict(recipe), "attacks": json.dumps(key)}
+        torch.manual_seed(recipe.seed)
+        self.network = Denoiser(self.config).to(model.device)
+        self.spent = [0.0, 0.0]
+        self.taken = [0, 0]
+        self._begin(0)
+
+    def _begin(self, phase: int) -> None:
+        self.phase, self.steps, self.seconds = phase, 0, 0.0
+        network = self.network
+        if phase == 0:
+            learns: nn.Module = nn.ModuleList([network.encoder, network.decoders, network.heads])
+        else:
+            assert network.fusion is not None
+            learns = network.fusion
+        network.requires_grad_(False)
+        learns.requires_grad_(True)
+        self.average = AveragedModel(
+            network, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.averaging), use_buffers=True
+        )
+        self.optimizers = optimizers(learns, self.recipe.learning_rate, self.recipe.weight_decay)
+        self.highest = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+
+    @property
+    def phases(self) -> int:
+        """How many there are."""
+        return 2 if self.config.fusion else 1
+
+    @property
+    def planned(self) -> int:
+        """Steps of the phase."""
+        return self.recipe.fusion_steps if self.phase else self.recipe.steps
+
+    @property
+    def whole(self) -> bool:
+        """Whether a step sees whole photos: where the classifier looks at them."""
+        return self.phase == 1 or self.config.loss == "sem"
+
+    @property
+    def full(self) -> bool:
+        """Whether every phase has taken all of its steps."""
+        wanted = [self.recipe.steps, self.recipe.fusion_steps][: self.phases]
+        return self.taken[: self.phases] == wanted
+
+    def share(self, seconds: float) -> float:
+        """How much of the phase is over, 0 to 1, if it may take so many ``seconds``."""
+        return min(1.0, max(self.steps / self.planned, self.seconds / seconds))
+
+    def advance(self) -> bool:
+        """Ends the phase; whether another one follows."""
+        self.taken[self.phase], self.spent[self.phase] = self.steps, self.seconds
+        self.network.load_state_dict(self.average.module.state_dict())
+        if self.phase + 1 == self.phases:
+            return False
+        self._begin(self.phase + 1)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Everything that ``load`` needs."""
+        return {
+            "belongs": self.belongs,
+            "phase": self.phase,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "taken": self.taken,
+            "spent": self.spent,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [one.state_dict() for one in self.optimizers],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Goes on where ``state`` was written.
+
+        Raises:
+            ValueError: the checkpoint belongs to another recipe, variant, classifier or list of photos.
+        """
+        if state["belongs"] != self.belongs:
+            raise ValueError(
+                f"the checkpoint of {self.variant} belongs to another recipe; give another --checkpoints"
+            )
+        self._begin(state["phase"])
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.taken, self.spent = state["taken"], state["spent"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            one.load_state_dict(saved)
+
+    def save(self, file: Path) -> None:
+        """Replaces the checkpoint in one go, so that it is whole whenever the training is killed."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        written = file.with_suffix(".part")
+        torch.save(self.state(), written)
+        written.replace(file)
+
+    def losses(self, clean: Tensor, attacked: Tensor, eps: Tensor) -> Tensor:
+        """What a step lowers: the sum over the heads of their mean loss on the pairs that are theirs.
+
+        Args:
+            clean: (B, 3, H, W) in [0, 1].
+            attacked: the same photos attacked.
+            eps: (B,) strengths.
+        """
+        if self.phase == 1:
+            return self._fusion_losses(clean, attacked)
+        features = semantic_features(clean, self.model) if self.config.loss == "sem" else None
+        total = torch.zeros((), device=clean.device)
+        for photos, strengths in zip(self.network(attacked), self.config.heads, strict=True):
+            theirs = torch.isin(eps, torch.tensor(strengths, device=eps.device))
+            if features is None:
+                found = image_loss(photos, clean)
+            else:
+                found = semantic_loss(photos, features, self.model)
+            total = total + (found * theirs).sum() / theirs.sum().clamp(min=1)
+        return total
+
+    def _fusion_losses(self, clean: Tensor, attacked: Tensor) -> Tensor:
+        with torch.no_grad():
+            opinion = self.model(clean).softmax(1)
+            outputs = self.network.outputs(attacked)
+            first, second = (self.network.applied(attacked, output).clamp(0, 1) for output in outputs)
+            uncertainties = [uncertainty(output) for output in outputs]
+        weight = self.network.weight(uncertainties)
+        return fusion_loss(fused(first, second, weight), opinion, self.model).mean()
+
+    def step(self, clean: Tensor, attacked: Tensor, eps: Tensor, share: float) -> float:
+        """One update after ``share`` of the phase; the loss."""
+        for one, highest in zip(self.optimizers, self.highest, strict=True):
+            for group, most in zip(one.param_groups, highest, strict=True):
+                group["lr"] = rate(share) * most
+        with torch.autocast(clean.device.type, torch.bfloat16, enabled=self.recipe.half):
+            loss = self.losses(clean, attacked, eps)
+        for one in self.optimizers:
+            one.zero_grad()
+        loss.backward()
+        for one in self.optimizers:
+            one.step()
+        self.average.update_parameters(self.network)
+        self.steps += 1
+        return loss.item()
+
+
+def drawn(training: Training, pairs: Pairs, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of a step as ``Pairs.at`` gives them, cropped and mirrored; its number alone decides on them."""
+    recipe = training.recipe
+    generator = torch.Generator().manual_seed((2 * recipe.seed + training.phase + 1) * 10**8 + step)
+    wanted = torch.tensor([STRENGTHS.index(strength) for strength in training.config.strengths])
+    theirs = torch.isin(pairs.strengths, wanted).nonzero().flatten()
+    chosen = theirs[torch.randint(len(theirs), (recipe.batch,), generator=generator)].tolist()
+    clean, changes, eps = pairs.at(chosen)
+    top, left, mirror = torch.rand(3, generator=generator).tolist()
+    side = clean.shape[-1] if training.whole else min(recipe.crop, clean.shape[-1])
+    room = clean.shape[-1] - side + 1
+    rows, columns = (slice(int(at * room), int(at * room) + side) for at in (top, left))
+    parts = [photos[..., rows, columns] for photos in (clean, changes)]
+    if mirror < 0.5:
+        parts = [part.flip(-1) for part in parts]
+    return parts[0], parts[1], eps
+
+
+def train(training: Training, pairs: Pairs, checkpoint: Path, seconds: float = math.inf) -> None:
+    """All that is left of the phase, which may take so many ``seconds`` in all.
+
+    A thread prepares the next step while one runs.
+    """
+    device = training.model.device
+    losses: list[float] = []
+    saved = began = time.monotonic()
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(drawn, training, pairs, training.steps)
+        while (share := training.share(seconds)) < 1:
+            clean, changes, eps = (part.to(device) for part in coming.result())
+            coming = ahead.submit(drawn, training, pairs, training.steps + 1)
+            losses.append(training.step(clean.float() / 255, put_together(clean, changes, eps), eps, share))
+            now = time.monotonic()
+            training.seconds += now - began
+            began = now
+            if training.steps % LOG == 0:
+                line = {"variant": training.variant, "phase": training.phase, "step": training.steps}
+                told = {"loss": round(sum(losses) / len(losses), 5), "seconds": round(training.seconds)}
+                print(json.dumps(line | told), flush=True)
+                losses.clear()
+            if now - saved >= SAVE:
+                training.save(checkpoint)
+                saved = now
+
+
+def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, Any]:
+    """Accuracy (%), PSNR (dB) and SSIM by ε, 0 first: of the attacked and of the denoised photos."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    clean = pairs.photos
+    for strength in range(-1, len(STRENGTHS)):
+        attacked = clean.float() / 255 if strength < 0 else pairs.attacked(strength)
+        for name, found in judged_denoised(network, attacked, clean, pairs.labels, model).items():
+            for figure, value in found.means.items():
+                figures.setdefault(name, {}).setdefault(figure, []).append(value)
+    return {"photos": len(clean), "strengths": [0.0, *STRENGTHS], **figures}
+
+
+@torch.no_grad()
+def judged_denoised(
+    network: Denoiser, attacked: Tensor, clean: Tensor, labels: Tensor, model: Classifier, batch: int = 16
+) -> dict[str, Quality]:
+    """Figures of ``attacked`` photos (N, 3, S, S) in [0, 1], and of what ``network`` makes of them, by name.
+
+    ``clean`` are (N, 3, S, S) uint8 and ``labels`` (N,).
+    """
+    found: dict[str, list[Quality]] = {}
+    for photos, before, truth in zip(*(part.split(batch) for part in (attacked, clean, labels)), strict=True):
+        x = photos.to(model.device)
+        for name, seen in {"attacked": x, **denoised(network, x)}.items():
+            judged = quality(seen, before.to(model.device) / 255, truth, model)
+            found.setdefault(name, []).append(judged)
+    return {name: joined(parts) for name, parts in found.items()}
+
+
+def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, folder: Path) -> dict[str, Any]:
+    """``VARIANT.safetensors`` (half precision) and ``VARIANT.json``, the card, which is returned.
+
+    A card that tells of the same weights and of as many photos stays, so that nothing is measured twice.
+    """
+    network = training.network.requires_grad_(False)
+    halved = {name: value.half().cpu().contiguous() for name, value in network.state_dict().items()}
+    network.load_state_dict(halved)
+    data = save(halved)
+    digest = hashlib.sha256(data).hexdigest()
+    if training.variant in installed(folder):
+        earlier = read_card(training.variant, folder)
+        if (earlier["sha256"], earlier["val"]["photos"]) == (digest, len(val.labels)):
+            return earlier
+    card = {
+        "name": training.variant,
+        "network": asdict(training.config),
+        "classifier": training.model.identity,
+        "side": training.model.working_size,
+        "sha256": digest,
+        "recipe": asdict(training.recipe),
+        "schedule": {
+            "name": schedule,
+            "cut short": not training.full,
+            "steps": training.taken[: training.phases],
+            "seconds": [round(seconds) for seconds in training.spent[: training.phases]],
+            "device": training.model.device.type,
+            "photos": len(pairs.labels),
+            "pairs": len(pairs),
+        },
+        "val": measured(network, val, training.model),
+        "provenance": PROVENANCE,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for ending, content in (("safetensors", data), ("json", (json.dumps(card, indent=1) + "\n").encode())):
+        written = folder / f"{training.variant}.{ending}.part"
+        written.write_bytes(content)
+        written.replace(folder / f"{training.variant}.{ending}")
+    return card
+
+
+def attacked_photos(photos: Path, cache: Path, recipe: AttackRecipe, model: Classifier) -> AttackedPhotos:
+    """The cache of a folder ``label/name.jpg``."""
+    files, names, _ = list_photos(photos)
+    return AttackedPhotos(cache, recipe, model, files, names)
+
+
+def allotted(variants: list[str], hours: float) -> Iterator[tuple[str, float]]:
+    """Each variant with the seconds that one of its phases may take."""
+    phases = sum(2 if VARIANTS[variant].fusion else 1 for variant in variants)
+    for variant in variants:
+        yield variant, 3600 * hours * (1 - ATTACKS - MEASURED) / phases
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
+    parser.add_argument("--variant", choices=tuple(VARIANTS), nargs="+", default=list(VARIANTS))
+    parser.add_argument("--hours", type=float, default=math.inf, help="for all of it; by default no bound")
+    parser.add_argument(
+        "--schedule", choices=tuple(RECIPES), help="full with a GPU, short without, by default"
+    )
+    parser.add_argument("--classifier", default=classifiers.default_name())
+    parser.add_argument("--device")
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="goes on from there")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    add_recipe_options(parser, Recipe())
+    given = vars(parser.parse_args(arguments))
+    model = classifiers.load(given["classifier"], device=given["device"])
+    schedule = given["schedule"] or ("full" if model.device.type == "cuda" else "short")
+    recipe = recipe_with(RECIPES[schedule], given)
+    seconds = 3600 * given["hours"]
+    attacks = AttackRecipe(recipe.each, recipe.iterations, recipe.seed)
+    learned = attacked_photos(given["photos"] / "train", given["checkpoints"], attacks, model)
+    kept_apart = attacked_photos(
+        given["photos"] / "val", given["checkpoints"], AttackRecipe(iterations=recipe.iterations), model
+    )
+    pairs = learned.pairs(recipe.attacked, ATTACKS * seconds)
+    val = kept_apart.pairs(recipe.measured, MEASURED * seconds)
+    for variant, allowed in allotted(given["variant"], given["hours"]):
+        training = Training(variant, recipe, learned.key, model)
+        checkpoint = given["checkpoints"] / f"advfilter-{variant}.pt"
+        if checkpoint.exists():
+            training.load(torch.load(checkpoint, map_location=model.device, weights_only=True))
+        going_on = True
+        while going_on:
+            train(training, pairs, checkpoint, allowed)
+            training.save(checkpoint)
+            going_on = training.advance()
+        card = write_assets(training, schedule, pairs, val, given["out"])
+        print(json.dumps({"name": variant, "schedule": card["schedule"], "val": card["val"]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
