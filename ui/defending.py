@@ -20,7 +20,8 @@ from ui.figures import PLAIN, ribbon_figure
 from ui.parameters import parameter_widgets, stored
 from ui.verdict import adversary, percent, stages, verdict_html
 
-_GAZES = ("gradient", "cam")
+GAZES = ("gradient", "cam")
+"""Saliency maps that are shown beside each other."""
 _KNOWS = {"oblivious": "Nothing"} | {name: cls.title for name, cls in THREATS.items() if cls.knows}
 _ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
 
@@ -242,7 +243,7 @@ def _gazes(scene: Scene, story: Story) -> None:
     st.subheader("Where the classifier looks", anchor=False)
     used = chosen(str(values["saliency"]), scene.classifier)
     options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
-    gazes = workbench().gazes(scene, story, _GAZES, **options)
+    gazes = workbench().gazes(scene, story, GAZES, **options)
     *pictures, words = st.columns(len(gazes) + 1, gap="medium")
     for column, gaze in zip(pictures, gazes, strict=True):
         column.image(

@@ -8,9 +8,9 @@ from functools import partial
 import streamlit as st
 
 from evaluation.run import Story
-from evaluation.suspicion import SIGNS, read_suspicion, score
+from evaluation.suspicion import SIGNS, Suspicion, read_suspicion, score
 from story.render import ATTACKED, CLEAN
-from ui.compute import Scene, workbench
+from ui.compute import Scene, Workbench, workbench
 from ui.verdict import percent
 
 
@@ -20,16 +20,22 @@ def gauge(scene: Scene, story: Story) -> None:
         suspicion = read_suspicion()
     except ValueError:
         return
+    st.html(gauge_html(scores(workbench(), scene, story, suspicion)))
+    with st.popover("What this number is", icon=":material/help:"):
+        st.markdown(_words(scene, suspicion.classifier, suspicion.card["val"]))
+
+
+def scores(
+    bench: Workbench, scene: Scene, story: Story, suspicion: Suspicion
+) -> list[tuple[str, float, str]]:
+    """Title, score and colour of the clean photo and, where there is one, the attacked."""
     pictures = {"Clean photo": (story.clean, CLEAN)}
     if story.attacked is not None:
         pictures["Attacked photo"] = (story.attacked, ATTACKED)
-    rows = []
-    for title, (seen, colour) in pictures.items():
-        found = workbench().scored(partial(score, seen.x, scene.classifier, suspicion))
-        rows.append((title, found, colour))
-    st.html(gauge_html(rows))
-    with st.popover("What this number is", icon=":material/help:"):
-        st.markdown(_words(scene, suspicion.classifier, suspicion.card["val"]))
+    return [
+        (title, bench.scored(partial(score, seen.x, scene.classifier, suspicion)), colour)
+        for title, (seen, colour) in pictures.items()
+    ]
 
 
 def gauge_html(rows: list[tuple[str, float, str]]) -> str:

@@ -2,7 +2,16 @@
 
 from ui.browser.place_picker import Placement, place_picker
 from ui.browser.scrubber import scrubber
-from ui.browser.story_viewer import Panel, panels_of, story_viewer
+from ui.browser.story_viewer import Panel, panels_of, story_parcel, story_viewer
 from ui.browser.wipe import wipe
 
-__all__ = ["Panel", "Placement", "panels_of", "place_picker", "scrubber", "story_viewer", "wipe"]
+__all__ = [
+    "Panel",
+    "Placement",
+    "panels_of",
+    "place_picker",
+    "scrubber",
+    "story_parcel",
+    "story_viewer",
+    "wipe",
+]

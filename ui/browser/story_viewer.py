@@ -101,6 +101,13 @@ def story_viewer(
     Raises:
         ValueError: no panels, or two of the same name.
     """
+    _mount(key=key, data=story_parcel(panels, key=key, chosen=chosen, side_by_side=side_by_side))
+
+
+def story_parcel(
+    panels: Sequence[Panel], *, key: str, chosen: str | None = None, side_by_side: bool = False
+) -> bytes:
+    """What ``story_viewer`` sends to the browser; arguments and errors are its."""
     names = [panel.name for panel in panels]
     if not names:
         raise ValueError("a story needs at least one panel")
@@ -123,7 +130,7 @@ def story_viewer(
         arrows = b"" if panel.arrows is None else panel.arrows.astype("<i2").tobytes()
         parts += [panel.png, panel.legend.tobytes(), numbers, arrows]
     header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
-    _mount(key=key, data=pack(header, parts))
+    return pack(header, parts)
 
 
 def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any] | None]:
