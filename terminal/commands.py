@@ -1,4 +1,4 @@
-"""The commands: classify, attack, defend; the others live in ``terminal.comparing`` and ``evaluating``."""
+"""The commands: classify, attack, defend; the others live in modules of their own beside this one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from evaluation.run import Seen, Story, run_story
 from explain import logits
 from photos.read import LARGEST_SIZE, SMALLEST_SIZE
 from terminal.bar import Bar
+from terminal.benching import add_bench
 from terminal.comparing import tell_comparison, tell_sweep
 from terminal.evaluating import EVALUATE, add_evaluation
 from terminal.flags import Registries, add_flags, explain_flags
@@ -115,6 +116,10 @@ def _parser() -> ArgumentParser:
     one = commands.add_parser("evaluate", help=what, **_long(what, EVALUATE, _MANY))
     _add_shared_options(one)
     add_evaluation(one, OPTIONS)
+    what = "measure speed, side by side with what people would use instead"
+    one = commands.add_parser("bench", help=what, description=what, allow_abbrev=False)
+    _add_shared_options(one)
+    add_bench(one)
     return parser
 
 

@@ -1,12 +1,7 @@
 """A running app and a real browser, for every test that looks at pages as a visitor does."""
 
 import os
-import shutil
-import socket
 import subprocess
-import sys
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,17 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-ARGUMENTS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from bench.serving import CHROMIUM_OPTIONS, chromium, serve
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure
 
@@ -32,11 +17,11 @@ expect.set_options(timeout=30_000)  # a busy machine is no failure
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's chromium, headless."""
-    chromium = shutil.which("chromium")
-    if chromium is None and "CI" not in os.environ:
+    found = chromium()
+    if found is None and "CI" not in os.environ:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
-        chosen = playwright.chromium.launch(executable_path=chromium or "chromium", args=ARGUMENTS)
+        chosen = playwright.chromium.launch(executable_path=found or "chromium", args=CHROMIUM_OPTIONS)
         yield chosen
         chosen.close()
 
@@ -48,7 +33,8 @@ def streamlit_app() -> Iterator[Callable[[Path], str]]:
 
     def address(script: Path) -> str:
         if script not in servers:
-            servers[script] = start(script)
+            # One core computes, so that on a machine of two the browser has the other.
+            servers[script] = serve(script, {"OMP_NUM_THREADS": "1"})
         return servers[script][1]
 
     yield address
@@ -56,39 +42,6 @@ def streamlit_app() -> Iterator[Callable[[Path], str]]:
         server.terminate()
     for server, _ in servers.values():
         server.wait()
-
-
-def start(script: Path) -> tuple[subprocess.Popen, str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "server.address": "127.0.0.1",
-        "server.port": port,
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "browser.gatherUsageStats": "false",
-    }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), *(f"--{k}={v}" for k, v in options.items())],
-        cwd=ROOT,
-        # One core computes, so that on a machine of two the browser has the other.
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert server.stdout is not None
-    said = []
-    for line in server.stdout:  # Streamlit says its address as soon as it listens
-        said.append(line)
-        if "URL:" in line:
-            break
-    else:
-        pytest.fail(f"{script.name} did not start:\n{''.join(said)}")
-    # A full pipe would stop the server.
-    threading.Thread(target=deque, args=(server.stdout, 0), daemon=True).start()
-    return server, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import torch
 
 from attacks import ATTACKS
 from defenses import LGS, SmoothingVote
-from evaluation import evaluate_time, many
+from evaluation import many
 from evaluation.cells import Plan
 from evaluation.many import Selection, Share, evaluate, label_numbers
 from evaluation.store import PARTS, ROWS, SUMMARY, TABLE, Run
@@ -271,18 +271,6 @@ def test_a_vote_can_reject(source, tiny_classifier, tmp_path):
     for row in rows(Run(tmp_path)).to_pylist():
         assert (row["outcome"] == "rejected") == (row["predicted"] is None and row["outcome"] != "unread")
     assert all(sum(cell["outcomes"].values()) == 14 for cell in told["cells"])
-
-
-def test_the_benchmark_counts_the_passes(tiny_classifier):
-    plan = Plan({"fgsm": ATTACKS["fgsm"]()}, {})
-    selection = Selection(None, 0, 2, 64)
-    passes = evaluate_time.Passes(tiny_classifier)
-    seconds, bare = evaluate_time.measure(tiny_classifier, plan, selection, 4)
-    passes.end()
-    # Three blocks, the first of them to warm up, and the two again.
-    assert passes.made == [[2, 64, 0], [2, 64, 1], [2, 64, 0]] * 5
-    assert seconds > 0
-    assert bare > 0
 
 
 @pytest.mark.parametrize("photos", [12, 60])

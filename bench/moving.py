@@ -1,0 +1,169 @@
+"""What a move of a slider costs the server in all, in passes of the classifier."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attacks import ATTACKS
+from bench.interleaved import Entrant, race
+from bench.setting import Found, Setting
+from classifiers.base import Classifier
+from defenses import DEFENSES, Defense, PixelDeflection
+from evaluation.deflection import look_inside, probabilities
+from evaluation.run import Story
+from evaluation.suspicion import read_suspicion
+from photos import gallery, gallery_photo
+from story.render import render, to_png
+from ui.browser import panels_of, story_parcel
+from ui.compute import Attempt, Scene, Workbench
+from ui.defending import GAZES
+from ui.draws import DRAWS
+from ui.figures import map_figure, ribbon_figure
+from ui.suspecting import gauge_html, scores
+from ui.verdict import adversary, stages, verdict_html
+
+PART = "moves"
+OURS = "Unfool"
+PASS = ("the classifier", "one pass")
+_LAM, _SHIFT = 2.0, 1e-4
+"""Where λ begins, and how far it goes each time: further than any slider, so that nothing is remembered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """A visitor's page with one defense on it, without Streamlit around it.
+
+    Attributes:
+        bench: what his visit has computed.
+        scene: his photo and classifier.
+        attempt: the attack on it.
+    """
+
+    bench: Workbench
+    scene: Scene
+    attempt: Attempt
+
+    def story(self, defense: Defense) -> Story:
+        """The defense at work, and the verdicts."""
+        return self.bench.story(self.scene, self.attempt, defense)
+
+    def pictures(self, story: Story) -> bytes:
+        """All steps as the browser gets them."""
+        return story_parcel(panels_of(story.steps), key="defense_story", chosen="result")
+
+    def beside(self, story: Story) -> list[object]:
+        """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""
+        values: dict[str, Any] = {} if story.defense is None else dict(story.defense.values())
+        drawn: list[object] = [
+            verdict_html(stages(story)),
+            gauge_html(scores(self.bench, self.scene, story, read_suspicion())),
+        ]
+        ribbon = self.bench.ribbon(self.scene, self.attempt, story)
+        if ribbon is not None:
+            lam = self.bench.strength(story)
+            figure = ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story))
+            drawn.append(figure.to_json())
+        if "saliency" in values:
+            options = {name: values[name] for name in ("top_k", "loss", "seed")}
+            drawn.append(self.bench.gazes(self.scene, story, GAZES, **options))
+        return drawn
+
+    def inside(self, story: Story) -> list[object]:
+        """What the page of Pixel Deflection shows below its steps: its map, its bands, the post's table."""
+        defense, model = story.defense, self.scene.classifier
+        assert isinstance(defense, PixelDeflection)
+        assert story.attacked is not None
+        key = (self.scene.key, self.attempt.key, defense)
+        inside = self.bench.once(("inside", *key), lambda: look_inside(story, model))
+        values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
+        attacked = story.attacked.x
+        seeds = [defense.seed + number for number in range(DRAWS[0])]
+        return [
+            [to_png(render(step)) for step in inside.maps],
+            map_figure(values, values[moved]).to_json(),
+            story_parcel(panels_of(inside.coefficients), key="coefficients", side_by_side=True),
+            self.bench.once(
+                ("combinations", *key),
+                lambda: probabilities(story.clean.x, attacked, model, defense, seeds),
+            ),
+        ]
+
+    def whole(self, defense: Defense) -> list[object]:
+        """Everything."""
+        story = self.story(defense)
+        drawn: list[object] = [self.pictures(story), self.beside(story)]
+        return [*drawn, self.inside(story)] if isinstance(defense, PixelDeflection) else drawn
+
+
+def first_page(model: Classifier) -> Page:
+    """The gallery's first photo under the attack of the first visit."""
+    name = next(iter(ATTACKS))
+    scene = Scene(gallery_photo(gallery()[0]), model.working_size, model)
+    return Page(Workbench(), scene, Attempt(name, ATTACKS[name]().fitted(model), None))
+
+
+def moves() -> dict[str, Callable[[int], Defense]]:
+    """Slider -> the defense after so many moves of it, each time at a place where it has not been."""
+    found: dict[str, Callable[[int], Defense]] = {
+        f"λ of {name}": partial(_stronger, name) for name in ("lgs", "slgs", "wlgs")
+    }
+    return {
+        **found,
+        "deflections of pixel-deflection": _more_moved,
+        "σ of pixel-deflection": lambda number: PixelDeflection(sigma=0.04 + _SHIFT * number),
+    }
+
+
+def _stronger(name: str, number: int) -> Defense:
+    return DEFENSES[name](**{"lam": _LAM + _SHIFT * number})
+
+
+def _more_moved(number: int) -> Defense:
+    """200 pixels and more, with other draws where the slider begins anew."""
+    turn, place = divmod(number, 181)
+    return PixelDeflection(deflections=200 + 10 * place, seed=turn)
+
+
+def moving(setting: Setting) -> Iterator[Found]:
+    """Rows of every slider: the whole move and its stages, over one pass of the classifier."""
+    for slider, moved in moves().items():
+        entrants = entrants_of(first_page(setting.classifier), moved)
+        yield from race(PART, slider, 1, entrants, setting.clock, seconds=setting.seconds)
+
+
+def entrants_of(page: Page, moved: Callable[[int], Defense]) -> list[Entrant]:
+    """One pass of the classifier, the whole move, and its stages on the story of a move of their own."""
+    numbers = itertools.count()
+    x, model = page.story(moved(next(numbers))).clean.x, page.scene.classifier
+    latest: list[Story] = []
+
+    @torch.no_grad()
+    def one_pass() -> Tensor:
+        return model(x)
+
+    def another() -> None:
+        latest[:] = [page.story(moved(next(numbers)))]
+
+    stages: dict[str, Callable[[Story], object]] = {"pictures": page.pictures, "beside": page.beside}
+    if isinstance(moved(0), PixelDeflection):
+        stages["inside"] = page.inside
+    return [
+        Entrant(PASS[0], one_pass, PASS[1]),
+        Entrant(OURS, lambda: page.whole(moved(next(numbers))), over=PASS),
+        Entrant(OURS, lambda: page.story(moved(next(numbers))), "story", PASS),
+        *(
+            Entrant(OURS, partial(_of_latest, latest, draw), stage, PASS, before=another)
+            for stage, draw in stages.items()
+        ),
+    ]
+
+
+def _of_latest(latest: list[Story], draw: Callable[[Story], object]) -> object:
+    return draw(latest[0])

@@ -1,0 +1,82 @@
+"""The bench's rows as tables and as JSON."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.installed import DISTRIBUTIONS, is_installed
+from bench.interleaved import Quartiles, Row
+from bench.setting import LeftOut, Setting
+from evaluation.measuring import markdown
+from story.export import versions
+
+_CPU = Path("/proc/cpuinfo")
+
+
+def machine(device: torch.device) -> str:
+    """The device by name, and how many threads compute."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, {torch.get_num_threads()} threads"
+
+
+def _processor() -> str:
+    """The processor's name as far as the system tells it."""
+    if _CPU.exists():
+        for line in _CPU.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def report(setting: Setting, rows: Sequence[Row], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    peers = {peer: metadata.version(package) for peer, package in DISTRIBUTIONS.items() if is_installed(peer)}
+    return {
+        "machine": machine(setting.device),
+        "device": str(setting.device),
+        "classifier": setting.classifier.identity,
+        "working_size": setting.classifier.working_size,
+        "size": setting.size,
+        "seconds": setting.seconds,
+        "versions": versions() | peers,
+        "rows": [row.facts() for row in rows],
+        "left_out": [{"part": one.part, "what": one.what, "why": one.why} for one in left_out],
+    }
+
+
+def tables(rows: Sequence[Row], left_out: Sequence[LeftOut]) -> str:
+    """A table for each part, and a sentence for all that was left out."""
+    parts = dict.fromkeys(row.part for row in rows)
+    texts = [f"## {part}\n\n{markdown([_cells(row) for row in rows if row.part == part])}" for part in parts]
+    if left_out:
+        texts.append("\n".join(f"* {one}" for one in left_out))
+    return "\n\n".join(texts)
+
+
+def _cells(row: Row) -> dict[str, Any]:
+    """Medians with the quartiles behind them."""
+    cells: dict[str, Any] = {
+        "case": row.case,
+        "batch": str(row.batch),
+        "stage": row.stage,
+        "by": row.by,
+        "ms": spread(row.milliseconds),
+        "times": "" if row.ratio is None else spread(row.ratio),
+        "of": row.over,
+        "repeats": str(row.repeats),
+    }
+    if row.part == "app":
+        cells["bytes"] = "" if row.bytes is None else f"{row.bytes}"
+    return cells
+
+
+def spread(numbers: Quartiles) -> str:
+    """The median, and where the middle half lies: 12.3 (11.9 to 13)."""
+    return f"{numbers.median:.3g} ({numbers.low:.3g} to {numbers.high:.3g})"
