@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -10,6 +11,8 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
 
     Source: Athalye et al. 2018, "Obfuscated Gradients Give a False Sense of Security", section 4.1.
     """
+    if not (soft.requires_grad and torch.is_grad_enabled()):
+        return hard.detach()
     return hard.detach() + (soft - soft.detach())
 
 
