@@ -28,12 +28,21 @@ def slope(
     Source: Athalye et al. 2018, "Synthesizing Robust Adversarial Examples".
     """
     draws: int = getattr(model, "draws", 1)
-    gradient, losses, probability = torch.zeros_like(x), x.new_zeros(len(x)), x.new_zeros(len(x))
-    for _ in range(draws):
-        photos = x.detach().requires_grad_()
-        logits = model(photos)
-        one = loss(logits)
-        gradient = gradient + torch.autograd.grad(one.sum(), photos)[0]
-        losses = losses + one.detach()
-        probability = probability + probability_of(y, logits.detach())
+    gradient, losses, probability = _answer(x, y, model, loss)
+    if draws == 1:
+        return gradient, losses, probability
+    for _ in range(draws - 1):
+        another = _answer(x, y, model, loss)
+        gradient, losses, probability = gradient + another[0], losses + another[1], probability + another[2]
     return gradient / draws, losses / draws, probability / draws
+
+
+def _answer(
+    x: Tensor, y: Tensor, model: nn.Module, loss: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``slope`` of one answer."""
+    photos = x.detach().requires_grad_()
+    logits = model(photos)
+    losses = loss(logits)
+    gradient = torch.autograd.grad(losses.sum(), photos)[0]
+    return gradient, losses.detach(), probability_of(y, logits.detach())
