@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -29,10 +31,10 @@ def gaussian_blur(x: Tensor, side: int, sigma: float) -> Tensor:
     """
     if side % 2 == 0:
         raise ValueError(f"the side of a kernel is an odd number of pixels, not {side}")
-    weights = gaussian_kernel(side, sigma)
     if side <= _SHORT:
-        return _weighed(_weighed(x, weights.tolist(), -2), weights.tolist(), -1)
-    down, across = (_mixing(length, weights).to(x) for length in x.shape[-2:])
+        weights = gaussian_kernel(side, sigma).tolist()
+        return _weighed(_weighed(x, weights, -2), weights, -1)
+    down, across = (_mixing(length, side, sigma, x.device, x.dtype) for length in x.shape[-2:])
     return down @ x @ across.T
 
 
@@ -45,10 +47,14 @@ def _weighed(x: Tensor, weights: list[float], axis: int) -> Tensor:
     return total
 
 
-def _mixing(length: int, weights: Tensor) -> Tensor:
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
+def _mixing(length: int, side: int, sigma: float, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(length, length): how much of each pixel of a line goes into each, mirrored border included."""
-    places = _places(length, len(weights) // 2).unfold(0, len(weights), 1)
-    return weights.new_zeros(length, length).scatter_add(1, places, weights.expand(length, -1))
+    weights = gaussian_kernel(side, sigma)
+    places = _places(length, side // 2, torch.device("cpu")).unfold(0, side, 1)
+    mixing = weights.new_zeros(length, length).scatter_add(1, places, weights.expand(length, -1))
+    return mixing.to(device, dtype)
 
 
 def blurred(x: Tensor, sigma: float) -> Tensor:
@@ -108,11 +114,11 @@ def _middle(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
 
 def _mirrored(x: Tensor, width: int, axis: int) -> Tensor:
     """``x`` longer by ``width`` at both ends of ``axis``."""
-    return x.index_select(axis, _places(x.shape[axis], width).to(x.device))
+    return x.index_select(axis, _places(x.shape[axis], width, x.device))
 
 
-def _places(length: int, width: int) -> Tensor:
+def _places(length: int, width: int, device: torch.device) -> Tensor:
     """(length + 2 width,) which pixel of a line stands at each place of it and of its mirror images."""
     period = max(1, 2 * length - 2)
-    places = torch.arange(-width, length + width) % period
+    places = torch.arange(-width, length + width, device=device) % period
     return torch.minimum(places, period - places) if length > 1 else places

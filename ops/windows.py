@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -32,12 +34,17 @@ def _memberships(maps: Tensor, block: int, overlap: int) -> tuple[Tensor, Tensor
     pixels two more.
     """
     height, width = maps.shape[-2:]
-    return _membership(maps, height, block, block - overlap), _membership(maps, width, block, block - overlap)
+    rows, columns = (
+        _membership(side, block, block - overlap, maps.device, maps.dtype) for side in (height, width)
+    )
+    return rows, columns
 
 
-def _membership(like: Tensor, side: int, block: int, stride: int) -> Tensor:
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _membership(side: int, block: int, stride: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(side, windows): 1 where the pixel of that row lies in the window of that column."""
     last = max(side - block, 0)
-    starts = torch.tensor([*range(0, last, stride), last], device=like.device)
-    pixels = torch.arange(side, device=like.device)[:, None]
-    return ((pixels >= starts) & (pixels < starts + block)).to(like)
+    starts = torch.tensor([*range(0, last, stride), last], device=device)
+    pixels = torch.arange(side, device=device)[:, None]
+    return ((pixels >= starts) & (pixels < starts + block)).to(dtype)

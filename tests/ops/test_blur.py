@@ -74,3 +74,27 @@ def test_an_even_side_is_refused():
         gaussian_blur(noise(9, 9), 4, 1.0)
     with pytest.raises(ValueError, match="odd number of pixels, not 4"):
         median(noise(9, 9), 4)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 6.0])
+def test_a_gradient_after_a_call_without_any(sigma):
+    x = torch.rand(1, 1, 37, 41, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        blurred(x, sigma)
+    asked = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(blurred(asked, sigma)[..., 20, 20].sum(), asked)
+    assert slope.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("side", [19, 21, 23, 25])
+def test_both_ways_of_a_long_kernel_are_scipys(side):
+    x = torch.rand(2, 3, 30, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = gaussian_kernel(side, 3.0).numpy()
+    expected = ndimage.correlate1d(x.numpy(), weights, axis=-2, mode="mirror")
+    expected = ndimage.correlate1d(expected, weights, axis=-1, mode="mirror")
+    np.testing.assert_allclose(gaussian_blur(x, side, 3.0), expected, atol=1e-12)
+
+
+def test_the_median_of_nine_is_the_same_with_and_without_a_gradient():
+    x = (torch.rand(2, 3, 17, 12, generator=torch.Generator().manual_seed(0)) * 5).round() / 5
+    assert torch.equal(median(x, 3), median(x.clone().requires_grad_(), 3).detach())

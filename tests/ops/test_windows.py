@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.windows import kept_pixels
+from ops.windows import kept_pixels, window_means
 
 
 def plain_loop(picture: np.ndarray, block: int, overlap: int, threshold: float) -> np.ndarray:
@@ -66,3 +66,12 @@ def test_keeps_the_type_and_carries_no_gradient():
     kept = kept_pixels(picture, 5, 2, 0.5)
     assert kept.dtype == torch.float64
     assert not kept.requires_grad
+
+
+def test_a_gradient_after_a_call_without_any():
+    x = torch.rand(1, 1, 31, 33, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        window_means(x, 7, 2)
+    asked = x.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(window_means(asked, 7, 2).sum(), asked)
+    assert (slope > 0).all()
