@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from attacks import Attack
 from attacks.placement import PatchAttack
 from classifiers.base import Classifier
+from evaluation.art_patch import art_estimator
 
 Peer = Callable[[], Tensor]
 _NORMS = {"pgd-l2": 2}
@@ -76,19 +77,6 @@ def _foolbox(name: str, values: Mapping[str, Any], x: Tensor, y: Tensor, model: 
     return lambda: attack.run(wrapped, x, criterion, epsilon=values["eps"])
 
 
-def _estimator(x: Tensor, model: Classifier) -> Any:
-    from art.estimators.classification import PyTorchClassifier
-
-    return PyTorchClassifier(
-        model,
-        loss=nn.CrossEntropyLoss(),
-        input_shape=tuple(x.shape[1:]),
-        nb_classes=len(model.labels),
-        clip_values=(0.0, 1.0),
-        device_type="gpu" if x.device.type == "cuda" else "cpu",
-    )
-
-
 def _art(name: str, values: Mapping[str, Any], x: Tensor, y: Tensor, model: Classifier) -> Peer:
     from art.attacks import evasion
 
@@ -97,7 +85,7 @@ def _art(name: str, values: Mapping[str, Any], x: Tensor, y: Tensor, model: Clas
         options["norm"] = _NORMS[name]
     if "step" in values:
         options |= {"eps_step": values["step"], "max_iter": values["iterations"], "verbose": False}
-    attack = getattr(evasion, _ART[name])(_estimator(x, model), **options)
+    attack = getattr(evasion, _ART[name])(art_estimator(model, x), **options)
     photos, labels = x.cpu().numpy(), y.cpu().numpy()
     return lambda: torch.from_numpy(attack.generate(photos, labels))
 
@@ -110,7 +98,7 @@ def _art_patch(attack: PatchAttack, x: Tensor, y: Tensor, model: Classifier) -> 
     box = attack.box(x.shape[2], x.shape[3])
     learning = partial(
         AdversarialPatchPyTorch,
-        _estimator(x, model),
+        art_estimator(model, x),
         rotation_max=0.0,
         learning_rate=0.05,
         max_iter=values["iterations"],

@@ -35,12 +35,11 @@ OPTIMISERS = {"Adam": 0.05, "pgd": 0.05}
 """ART's name -> learning rate, of full range."""
 
 
-def by_art(attack: LaVAN, classifier: Classifier, x: Tensor, targets: Tensor, optimiser: str) -> Tensor:
-    """Photos ``x`` (N, 3, H, W), each with a patch that ART learned for it where ours would lie."""
-    from art.attacks.evasion import AdversarialPatchPyTorch
+def art_estimator(classifier: Classifier, x: Tensor) -> Any:
+    """``classifier`` as ART wants it, for photos of the shape of ``x`` (N, 3, H, W)."""
     from art.estimators.classification import PyTorchClassifier
 
-    estimator = PyTorchClassifier(
+    return PyTorchClassifier(
         classifier,
         loss=nn.CrossEntropyLoss(),
         input_shape=tuple(x.shape[1:]),
@@ -48,6 +47,13 @@ def by_art(attack: LaVAN, classifier: Classifier, x: Tensor, targets: Tensor, op
         clip_values=(0.0, 1.0),
         device_type="gpu" if classifier.device.type == "cuda" else "cpu",
     )
+
+
+def by_art(attack: LaVAN, classifier: Classifier, x: Tensor, targets: Tensor, optimiser: str) -> Tensor:
+    """Photos ``x`` (N, 3, H, W), each with a patch that ART learned for it where ours would lie."""
+    from art.attacks.evasion import AdversarialPatchPyTorch
+
+    estimator = art_estimator(classifier, x)
     box = attack.box(x.shape[2], x.shape[3])
     photos = []
     for photo, target in tqdm(zip(x, targets.tolist(), strict=True), desc=f"ART {optimiser}", total=len(x)):
