@@ -80,7 +80,7 @@ def outcome(
         "rejected": share(refused),
         "ssim": round(sum(likeness) / len(likeness), 3),
         "nDCG": round(torch.cat(rankings).mean().item(), 3),
-        "ms": round(1000 * seconds / len(x), 1),
+        "ms": float(f"{1000 * seconds / len(x):.2g}"),
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -27,13 +27,7 @@ def ssim(x: Tensor, other: Tensor) -> float:
     Raises:
         ValueError: photos of different shapes.
     """
-    first, second = _pixels(x, other)
-    side = min(WINDOW, *first.shape[1:])
-    window = side if side % 2 else side - 1
-    similarity: Any = structural_similarity(
-        first, second, channel_axis=0, data_range=1, win_size=window, use_sample_covariance=window > 1
-    )
-    return float(similarity)
+    return float(ssim_each(x.reshape(-1, *x.shape[-3:]), other.reshape(-1, *other.shape[-3:])))
 
 
 def ssim_each(x: Tensor, other: Tensor) -> Tensor:
@@ -43,14 +37,22 @@ def ssim_each(x: Tensor, other: Tensor) -> Tensor:
         ValueError: photos of different shapes.
     """
     first, second = _doubles(x, other)
+    if x is other:
+        return first.new_ones(len(first))
+    # On the CPU photo by photo, so that its caches hold all maps of one: a fifth of the time.
+    together = 1 if first.device.type == "cpu" else len(first)
+    pairs = zip(first.split(together), second.split(together), strict=True)
+    return torch.cat([_similarity(*pair) for pair in pairs])
+
+
+def _similarity(first: Tensor, second: Tensor) -> Tensor:
     side = min(WINDOW, *first.shape[2:])
     window = side if side % 2 else side - 1
+    pixels = window**2
 
     def mean(maps: Tensor) -> Tensor:  # over every window that lies inside, first down, then across
-        down = F.avg_pool2d(maps, (window, 1), stride=1)
-        return F.avg_pool2d(down, (1, window), stride=1)
+        return _run_sums(_run_sums(maps, window, -2), window, -1) / pixels
 
-    pixels = window**2
     sample = pixels / max(pixels - 1, 1)
     means = mean(first), mean(second)
     variances = [
@@ -59,6 +61,21 @@ def ssim_each(x: Tensor, other: Tensor) -> Tensor:
     covariance = sample * (mean(first * second) - means[0] * means[1])
     brightness = (2 * means[0] * means[1] + C1) / (means[0] ** 2 + means[1] ** 2 + C1)
     return (brightness * (2 * covariance + C2) / (variances[0] + variances[1] + C2)).mean((1, 2, 3))
+
+
+def _run_sums(maps: Tensor, length: int, axis: int) -> Tensor:
+    """The sum of every ``length`` neighbours along ``axis``, from sums of 1, 2, 4, ... of them."""
+    places = maps.shape[axis] - length + 1
+    parts, taken, run = [], 0, 1
+    while True:
+        if length & run:
+            parts.append(maps.narrow(axis, taken, places))
+            taken += run
+        if taken == length:
+            return reduce(torch.add, parts)
+        fewer = maps.shape[axis] - run
+        maps = maps.narrow(axis, 0, fewer) + maps.narrow(axis, run, fewer)
+        run *= 2
 
 
 def psnr_each(x: Tensor, other: Tensor) -> Tensor:
