@@ -75,4 +75,4 @@ def open_page(profile: Callable[..., BrowserContext]) -> Iterator[Callable[..., 
     yield opened
     for page in pages:
         page.close()
-    assert not errors
+    assert not errors, errors
