@@ -23,13 +23,13 @@ from photos import open_source
 
 PART = "evaluation"
 LIMIT = ("the bare passes", "all")
-PHOTOS, BATCH, STEPS = 32, 16, 5
+PHOTOS, BATCH = 32, 16
 
 
 def evaluating(setting: Setting) -> Iterator[Found]:
-    """A row for the limit and one for an evaluation of photos of noise, by PGD and SLGS."""
+    """A row for the limit and one for an evaluation of photos of noise, by PGD and SLGS at their defaults."""
     model = setting.classifier
-    plan = Plan({"pgd": PGD(iterations=STEPS)}, {"slgs": DEFENSES["slgs"]()})
+    plan = Plan({"pgd": PGD()}, {"slgs": DEFENSES["slgs"]()})
     selection = Selection(None, 0, BATCH, model.working_size)
     with tempfile.TemporaryDirectory() as folder:
         entrants = entrants_of(model, plan, PHOTOS, selection, Path(folder))
