@@ -37,11 +37,13 @@ class AttackRecipe:
         each: strengths at which each photo is attacked, evenly spread over all; a divisor of their number.
         iterations: steps of PGD, each ε / 30 long as in Foolbox, from a random start.
         seed: of the photos' order and of the random starts.
+        half: whether the attacked network computes in bfloat16.
     """
 
     each: int = len(STRENGTHS)
     iterations: int = 40
     seed: int = 0
+    half: bool = True
 
     def __post_init__(self) -> None:
         if self.each < 1 or len(STRENGTHS) % self.each:
@@ -123,7 +125,8 @@ class AttackedPhotos:
             seed = (self.recipe.seed * 10**6 + number) * len(STRENGTHS) + strength
             attack = PGD(eps=eps, step=eps / 30, iterations=self.recipe.iterations, seed=seed % 2**31)
             x = photos[own].to(self.model.device) / 255
-            attacked = attack.run(x, labels[own], self.model, frames=0).attacked
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.half):
+                attacked = attack.run(x, labels[own], self.model, frames=0).attacked
             changes.append(
                 ((attacked - x) / eps * LEVELS).round().clamp(-LEVELS, LEVELS).to("cpu", torch.int8)
             )
