@@ -16,7 +16,7 @@ from bench.interleaved import Entrant, race
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
 from defenses import DEFENSES, Defense, PixelDeflection
-from evaluation.deflection import look_inside, probabilities
+from evaluation.deflection import look_inside
 from evaluation.run import Story
 from evaluation.suspicion import read_suspicion
 from photos import gallery, gallery_photo
@@ -24,7 +24,6 @@ from story.render import render, to_png
 from ui.browser import panels_of, story_parcel
 from ui.compute import Attempt, Scene, Workbench
 from ui.defending import GAZES
-from ui.draws import DRAWS
 from ui.figures import map_figure, ribbon_figure
 from ui.suspecting import gauge_html, scores
 from ui.verdict import adversary, stages, verdict_html
@@ -76,23 +75,16 @@ class Page:
         return drawn
 
     def inside(self, story: Story) -> list[object]:
-        """What the page of Pixel Deflection shows below its steps: its map, its bands, the post's table."""
+        """The map and the bands below the steps of Pixel Deflection; its table waits for a button."""
         defense, model = story.defense, self.scene.classifier
         assert isinstance(defense, PixelDeflection)
-        assert story.attacked is not None
         key = (self.scene.key, self.attempt.key, defense)
         inside = self.bench.once(("inside", *key), lambda: look_inside(story, model))
         values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
-        attacked = story.attacked.x
-        seeds = [defense.seed + number for number in range(DRAWS[0])]
         return [
             [to_png(render(step)) for step in inside.maps],
             map_figure(values, values[moved]).to_json(),
             story_parcel(panels_of(inside.coefficients), key="coefficients", side_by_side=True),
-            self.bench.once(
-                ("combinations", *key),
-                lambda: probabilities(story.clean.x, attacked, model, defense, seeds),
-            ),
         ]
 
     def whole(self, defense: Defense) -> list[object]:

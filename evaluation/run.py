@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -160,10 +160,52 @@ def run_story(
     threat = threat or Oblivious()
     if threat.knows and (attack is None or defense is None):
         raise ValueError(f"{threat.title} is an attack through a defense: give both")
+    # Without a memory of its own a defense that votes would ask about each picture twice.
+    memo = Memo(_OWN_MEMO_BYTES) if memo is None else memo
+    story = attacked_story(
+        photo,
+        classifier,
+        attack,
+        target=target,
+        seed=seed,
+        size=size,
+        memo=memo,
+        progress=progress,
+        trace=trace,
+        threat=threat,
+        assumed=assumed or defense,
+    )
+    return story if defense is None else defended_story(story, classifier, defense, memo=memo)
+
+
+@torch.no_grad()
+def attacked_story(
+    photo: Photo | Tensor,
+    classifier: Classifier,
+    attack: Attack | None = None,
+    *,
+    target: str | int | None = None,
+    seed: int | None = None,
+    size: int | None = None,
+    memo: Memo | None = None,
+    progress: Progress | None = None,
+    trace: Trace | None = None,
+    threat: Threat | None = None,
+    assumed: Defense | None = None,
+) -> Story:
+    """``run_story`` as far as the defense: what stays as it is while a visitor moves the defense's sliders.
+
+    Where the attacker knows a defense, ``assumed``, whether he succeeds is open until it has worked.
+
+    Raises:
+        ValueError: as ``run_story``.
+    """
+    threat = threat or Oblivious()
+    if threat.knows and (attack is None or assumed is None):
+        raise ValueError(f"{threat.title} is an attack through a defense: give both")
     x = _working(photo, size or classifier.working_size).to(classifier.device)
     watch = _Watch(classifier.device)
-    attacked = defended = success = success_8bit = wanted = None
-    # Without a memory of its own a defense that votes would ask about each picture twice.
+    attacked = success = success_8bit = wanted = None
     with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
         clean = _look(x, classifier, watch)
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
@@ -172,35 +214,51 @@ def run_story(
             y = _label(attack, clean, classifier, target, seed)
             wanted = int(y) if attack.aim == "targeted" else built_in_target(attack, classifier)
             if trace is None:
-                known = assumed or defense
-                through = classifier if known is None else threat.attacked(known, classifier)
+                through = classifier if assumed is None else threat.attacked(assumed, classifier)
                 with watch.times("attack"):
                     trace = attack.run(x, y, through, progress)
             attacked = _look(trace.attacked.to(x), classifier, watch, clean)
             steps = story_of(x, trace)
-        if defense is not None:
-            steps, defended = _defend((attacked or clean).x, classifier, defense, watch, clean)
-        if attack is not None and attacked is not None:
-            rounded = eight_bit(attacked.x)
-            if defense is not None and defended is not None and threat.knows:
-                success = _fools(attack, defended, y)
-                success_8bit = _fools(attack, _defend(rounded, classifier, defense, watch, clean)[1], y)
-            else:
+            if not threat.knows:
                 success = _fools(attack, attacked, y)
-                success_8bit = _fools(attack, _look(rounded, classifier, watch), y)
+                success_8bit = _fools(attack, _look(eight_bit(attacked.x), classifier, watch), y)
     return Story(
         photo=photo if isinstance(photo, Photo) else None,
         classifier=classifier.name,
         labels=classifier.labels,
         attack=attack,
-        defense=defense,
+        defense=None,
         threat=threat,
         clean=clean,
         attacked=attacked,
-        defended=defended,
+        defended=None,
         source=clean.label,
         target=wanted,
         trace=None if attack is None else trace,
+        steps=steps,
+        success=success,
+        success_8bit=success_8bit,
+        seconds=watch.seconds,
+    )
+
+
+@torch.no_grad()
+def defended_story(
+    story: Story, classifier: Classifier, defense: Defense, *, memo: Memo | None = None
+) -> Story:
+    """The ``story`` of ``attacked_story`` with ``defense`` at work on its last photo."""
+    watch = _Watch(classifier.device, story.seconds)
+    success, success_8bit = story.success, story.success_8bit
+    with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
+        steps, defended = _defend((story.attacked or story.clean).x, classifier, defense, watch, story.clean)
+        if story.threat.knows and story.attack is not None and story.attacked is not None:
+            y = torch.tensor([story.target if story.attack.aim == "targeted" else story.source])
+            rounded = _defend(eight_bit(story.attacked.x), classifier, defense, watch, story.clean)[1]
+            success, success_8bit = (_fools(story.attack, seen, y) for seen in (defended, rounded))
+    return replace(
+        story,
+        defense=defense,
+        defended=defended,
         steps=steps,
         success=success,
         success_8bit=success_8bit,
@@ -265,8 +323,8 @@ def built_in_target(attack: Attack, classifier: Classifier) -> int | None:
 class _Watch:
     """Adds up seconds by what they were spent on, with the device's queue emptied at both ends."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.seconds = {"attack": 0.0, "defense": 0.0, "classifier": 0.0}
+    def __init__(self, device: torch.device, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds = {"attack": 0.0, "defense": 0.0, "classifier": 0.0} | dict(seconds or {})
         self._device = device
 
     @contextmanager

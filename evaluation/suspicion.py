@@ -19,7 +19,7 @@ from torch import Tensor
 from classifiers.base import Classifier
 from defenses.automatic import busy_area
 from defenses.lgs import LGS
-from explain import logits, saliency
+from explain import logits, remembered, saliency
 from ops.windows import window_means
 
 FILE = Path(__file__).parents[1] / "assets" / "suspicion.json"
@@ -71,6 +71,7 @@ def read_suspicion(file: Path = FILE) -> Suspicion:
         raise ValueError(f"{file.name} holds no adversarial score") from None
 
 
+@remembered
 @torch.no_grad()
 def signs(x: Tensor, model: Classifier) -> Tensor:
     """The signs of a patch in photos ``x`` (B, 3, H, W) in [0, 1]: (B, 4), in the order of ``SIGNS``.

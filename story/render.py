@@ -101,7 +101,8 @@ def enlarge(picture: Picture, factor: int) -> Picture:
 def to_png(picture: Picture) -> bytes:
     """``picture`` as a PNG file, lossless; the same picture always gives the same bytes."""
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
+    # Level 1 takes a third of the time of the default, for a file that is 5 % larger.
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

@@ -7,7 +7,6 @@ import logging
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,15 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import classifiers
-from attacks import ATTACKS, Attack, Report, Trace, labels_for
+from attacks import ATTACKS, Attack, Report, labels_for
 from attacks.universal_patch import PATCHES, Patch, with_patches
 from classifiers import Classifier
 from defenses import Defense, Oblivious, Threat
-from evaluation.run import Story, run_story
+from evaluation.run import Story, attacked_story, defended_story
 from explain import Memo, logits, remembering, saliency, share_inside
 from photos import Photo
 from story import Step
 from story.render import render, to_png
+from ui.shelf import Shelf
 
 OUT_OF_MEMORY = (
     "There is not enough memory on the device for this; choose a smaller working size or another classifier"
@@ -44,31 +44,6 @@ _device = threading.Lock()
 _LOG = logging.getLogger("unfool")
 
 Value = TypeVar("Value")
-
-
-class Shelf(Generic[Value]):
-    """The things last used, at most ``most`` of them; threads may share one."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._things: OrderedDict[Hashable, Value] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> Value | None:
-        """What lies under ``key``, or None."""
-        with self._lock:
-            if key in self._things:
-                self._things.move_to_end(key)
-            return self._things.get(key)
-
-    def put(self, key: Hashable, value: Value) -> Value:
-        """Keeps ``value`` and gives it back; the longest unused goes where there is no room."""
-        with self._lock:
-            self._things[key] = value
-            self._things.move_to_end(key)
-            while len(self._things) > self.most:
-                self._things.popitem(last=False)
-        return value
 
 
 @contextmanager
@@ -274,7 +249,9 @@ class Workbench:
         self.scene: Scene | None = None
         """What the sidebar says."""
         self._named: set[str] = set()
-        self._runs: Shelf[tuple[Trace, Frames]] = Shelf(8)
+        self._stories: Shelf[Story] = Shelf(12)
+        """Photos, clean or attacked, without a defense and without the attack's iterates."""
+        self._frames: Shelf[Frames] = Shelf(8)
         self._ribbons: Shelf[Ribbon] = Shelf(32)
         self._answers: Shelf[Any] = Shelf(32)
         self._backgrounds: Shelf[Background[Any]] = Shelf(4)
@@ -311,7 +288,7 @@ class Workbench:
 
     def has_run(self, scene: Scene, attempt: Attempt) -> bool:
         """Whether this very attack on this very photo lies on the bench."""
-        return self._runs.get((scene.key, attempt.key)) is not None
+        return self._stories.get((scene.key, attempt.key)) is not None
 
     def last(self, scene: Scene, *, knows: bool = False) -> Attempt | None:
         """The attack that last ran to its end on this photo, as long as its result is kept.
@@ -344,27 +321,29 @@ class Workbench:
                 with device_lent():
                     progress(replace(now, probability=probability))
 
-        key = (scene.key, attempt.key) if attempt else None
-        known = self._runs.get(key) if key else None
+        known = self._stories.get(key := (scene.key, attempt.key if attempt else None))
+        defense = defense or (attempt.against if attempt else None)
         with on_device():
-            story = run_story(
+            before = known or attacked_story(
                 scene.photo,
                 scene.classifier,
                 attempt.attack if attempt else None,
-                defense or (attempt.against if attempt else None),
                 target=attempt.target if attempt else None,
                 size=scene.size,
                 memo=self.memo,
                 progress=report,
-                trace=known[0] if known else None,
                 threat=attempt.threat if attempt else None,
                 assumed=attempt.against if attempt else None,
             )
+            story = before
+            if defense is not None:
+                story = defended_story(before, scene.classifier, defense, memo=self.memo)
         if attempt is not None and story.trace is not None:
             if known is None:
-                # Kept as files: as numbers the iterates would take a hundred times the memory of the rest.
-                self._runs.put(key, (replace(story.trace, frames=story.trace.frames[:0]), _frames(story)))
+                self._frames.put(key, _frames(story))
             self._last.put((scene.key, attempt.threat.knows), attempt)
+        if known is None:
+            self._stories.put(key, _without_frames(before))
         return story
 
     def watched(self, scene: Scene, attempt: Attempt) -> str:
@@ -379,8 +358,7 @@ class Workbench:
 
     def frames(self, scene: Scene, attempt: Attempt) -> Frames | None:
         """The iterates of an attack, if it has run."""
-        known = self._runs.get((scene.key, attempt.key))
-        return known[1] if known else None
+        return self._frames.get((scene.key, attempt.key))
 
     # --- defenses ------------------------------------------------------------------------------------------
 
@@ -418,6 +396,8 @@ class Workbench:
         """
         if not isinstance(story.defense, _Strong):
             raise TypeError("a defense without λ")
+        if not isinstance(story.defense.lam, str):
+            return story.defense.lam
         with on_device(), torch.no_grad():
             return story.defense.lam_of((story.attacked or story.clean).x)
 
@@ -451,6 +431,11 @@ class Workbench:
         """Where the classifier looks on the photo that is defended, by each of ``methods``."""
         x = (story.attacked or story.clean).x
         mask = story.trace.mask if story.trace is not None else None
+        marks = [self.memo.mark(maps) for maps in (x, mask) if maps is not None]
+        key = ("gazes", scene.classifier.identity, methods, *sorted(options.items()), *marks)
+        known = self._answers.get(key)
+        if known is not None:
+            return known
         found = []
         for method in methods:
             with on_device(), remembering(self.memo):
@@ -459,7 +444,14 @@ class Workbench:
             total = float(looked.sum())
             share = float(share_inside(looked, mask.to(looked))) if mask is not None and total else None
             found.append(Gaze(method, picture, share))
-        return found
+        return self._answers.put(key, found)
+
+
+def _without_frames(story: Story) -> Story:
+    """The iterates are kept as files: as numbers they would take a hundred times the memory of the rest."""
+    if story.trace is None:
+        return story
+    return replace(story, trace=replace(story.trace, frames=story.trace.frames[:0]))
 
 
 def _frames(story: Story) -> Frames:

@@ -20,6 +20,9 @@ from ui.draws import draws_beside
 from ui.figures import PLAIN, map_figure
 from ui.verdict import NDCG_HELP, adversary, percent
 
+_ASKED = "parts_asked"
+"""Where the session keeps what the table was asked for; it asks the classifier dozens of times."""
+
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
     """Everything below the steps."""
@@ -98,7 +101,6 @@ def _bands(inside: Inside, defense: PixelDeflection) -> None:
 # --- the post's table -------------------------------------------------------------------------------------
 
 
-@st.fragment
 def _table(scene: Scene, result: Result | None, story: Story) -> None:
     st.subheader("Which part helps", anchor=False)
     defense = story.defense
@@ -111,10 +113,14 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
         "The post's table for this very photo: each part by itself, over several draws of the pixels.",
         "deflection_draws",
     )
+    key = ("combinations", count, *_key(scene, result, defense))
+    if st.button("Measure the parts", icon=":material/play_arrow:", key="measure_parts"):
+        st.session_state[_ASKED] = key
+    if st.session_state.get(_ASKED) != key:
+        return
     seeds = [defense.seed + number for number in range(count)]
     rows = workbench().once(
-        ("combinations", count, *_key(scene, result, defense)),
-        lambda: probabilities(story.clean.x, attacked, scene.classifier, defense, seeds),
+        key, lambda: probabilities(story.clean.x, attacked, scene.classifier, defense, seeds)
     )
     against = adversary(story)
     st.dataframe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import plotly.graph_objects as go
@@ -76,8 +77,21 @@ def ribbon_figure(
 ) -> go.Figure:
     """Probability of the clean label, of the one that the attack is for, and of the likeliest other, over λ.
 
-    The lines differ in colour and in dash; the present λ is marked.
+    The lines differ in colour and in dash; the present λ is marked. For one ribbon it is one figure, whose
+    mark is moved: to build another takes longer than the classifier does.
     """
+    figure = _ribbon_lines(ribbon, tuple(labels), true, against)
+    left = lam < 0.75 * ribbon.lams[-1]
+    with figure.batch_update():
+        line, words = figure.layout.shapes[0], figure.layout.annotations[0]
+        line.x0 = line.x1 = words.x = lam
+        words.text = f"λ = {lam:g}"
+        words.xanchor, words.xshift = ("left", 6) if left else ("right", -6)
+    return figure
+
+
+@lru_cache(maxsize=32)
+def _ribbon_lines(ribbon: Ribbon, labels: tuple[str, ...], true: int, against: int | None) -> go.Figure:
     shown = {true: (TRUE_COLOUR, "solid")}
     if against is not None and against != true:
         shown[against] = (TARGET_COLOUR, "dash")
@@ -95,17 +109,11 @@ def ribbon_figure(
             line={"color": colour, "width": 3.5, "dash": dash},
             hovertemplate="%{y:.0%}",
         )
-    left = lam < 0.75 * ribbon.lams[-1]
     figure.add_vline(
-        x=lam,
+        x=0,
         line={"color": HIGHLIGHT, "width": 3},
-        annotation={
-            "text": f"λ = {lam:g}",
-            "font": {"size": FONT},
-            "showarrow": False,
-            "xshift": 6 if left else -6,
-        },
-        annotation_position="top right" if left else "top left",
+        annotation={"font": {"size": FONT}, "showarrow": False},
+        annotation_position="top right",
     )
     figure.update_xaxes(title="λ", range=[float(ribbon.lams[0]), float(ribbon.lams[-1])])
     return axes(figure, 300)

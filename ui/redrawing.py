@@ -17,7 +17,6 @@ DRAWS = (20, 50, 100)
 _ASKED = "draws_asked"
 
 
-@st.fragment
 def section(scene: Scene, result: Result, story: Story) -> None:
     """A button that asks for them, and the counts with their interval; nothing where nothing is drawn."""
     if story.defense is None or not story.defense.is_random(scene.classifier):

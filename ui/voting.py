@@ -43,7 +43,6 @@ def _kernel(defense: SmoothingVote) -> None:
     st.caption("Each pixel becomes the sum of its neighbours, weighed so.")
 
 
-@st.fragment
 def _noise(scene: Scene, defense: SmoothingVote, story: Story) -> None:
     st.subheader("The vote under noise", anchor=False)
     count = draws_beside(

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from story import Step, by_name
 from tests.browser import made_up
-from ui.browser import Panel, panels_of, scrubber, story_viewer
+from ui.browser import panels_of, scrubber, story_viewer
 from ui.browser.formula import formula_markup
 from ui.browser.parcel import pack
 from ui.browser.story_viewer import _quantise
@@ -507,7 +508,7 @@ def test_values_survive_the_trip_finer_than_they_are_shown():
     values[0, 0, 5, 7] = torch.nan
     panel = panels_of([Step("map", torch.nan_to_num(values), "signed")])[0]
     known_and_not = values[0, 0].numpy()
-    numbers, scale = _quantise(Panel(**{**vars(panel), "values": known_and_not}))
+    numbers, scale = _quantise(replace(panel, values=known_and_not))
     levels = np.frombuffer(numbers, "<u2").reshape(40, 30)
     assert levels[5, 7] == 65535
     assert scale is not None
@@ -515,6 +516,31 @@ def test_values_survive_the_trip_finer_than_they_are_shown():
     known = ~np.isnan(known_and_not)
     assert np.abs(back - known_and_not)[known].max() < 2e-4
     assert (levels[known] < 65535).all()
+
+
+def test_a_step_that_stays_as_it_is_is_drawn_once():
+    values = torch.rand(1, 1, 9, 8, generator=torch.Generator().manual_seed(0))
+    step = Step("map", values, "heat", "Note.", "x")
+    (first,) = panels_of([step])
+    assert panels_of([replace(step, map=values.clone())])[0] is first
+    changed = values.clone()
+    changed[0, 0, 4, 4] += 1e-6
+    arrows = torch.zeros(1, 1, 4, dtype=torch.long)
+    for other in (
+        replace(step, map=changed),
+        replace(step, map=values.flip(2)),
+        replace(step, map=values.reshape(1, 1, 8, 9)),
+        replace(step, name="other"),
+        replace(step, kind="signed"),
+        replace(step, note="Other."),
+        replace(step, formula="y"),
+        replace(step, own_scale=True),
+        replace(step, arrows=arrows),
+    ):
+        assert panels_of([other])[0] is not first
+    assert (
+        panels_of([replace(step, arrows=arrows)])[0] is panels_of([replace(step, arrows=arrows.clone())])[0]
+    )
 
 
 def test_a_constant_map_has_one_value():

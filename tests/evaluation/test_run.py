@@ -13,7 +13,7 @@ from attacks import ATTACKS, Report, eight_bit
 from classifiers.base import Classifier
 from defenses import DEFENSES, THREATS
 from evaluation.metrics import psnr
-from evaluation.run import run_story
+from evaluation.run import attacked_story, defended_story, run_story
 from explain import Memo
 from photos import gallery, gallery_photo
 from story import by_name
@@ -143,6 +143,25 @@ def test_moving_a_slider_costs_one_pass_on_the_result(x, tiny_classifier, passes
     alone = run_story(x, tiny_classifier, PGD, moved)
     assert torch.equal(again.defended.logits, alone.defended.logits)
     assert again.attacked.top == alone.attacked.top
+
+
+@pytest.mark.parametrize("threat", THREATS)
+def test_a_defense_that_follows_later_comes_to_the_same(x, tiny_classifier, threat):
+    options = {"threat": THREATS[threat]()}
+    first, other = DEFENSES["lgs"](threshold=0.05), DEFENSES["jpeg"]()
+    before = attacked_story(x, tiny_classifier, PGD, assumed=first, **options)
+    assert before.defense is before.defended is None
+    assert (before.success is None) == options["threat"].knows
+    for defense in (first, other):
+        later = defended_story(before, tiny_classifier, defense)
+        at_once = run_story(x, tiny_classifier, PGD, defense, assumed=first, **options)
+        assert torch.equal(later.attacked.x, at_once.attacked.x)
+        assert torch.equal(later.defended.logits, at_once.defended.logits)
+        assert [step.name for step in later.steps] == [step.name for step in at_once.steps]
+        assert later.defense == at_once.defense == defense
+        assert (later.success, later.success_8bit) == (at_once.success, at_once.success_8bit)
+        assert later.restored == at_once.restored
+        assert later.seconds["attack"] == before.seconds["attack"]
 
 
 def test_progress_is_told_and_may_stop_the_run(x, tiny_classifier):

@@ -8,8 +8,11 @@ from attacks import ATTACKS
 from attacks.base import Cancelled
 from attacks.universal_patch import Patch
 from defenses import DEFENSES, THREATS
+from evaluation.suspicion import read_suspicion
 from ui import compute
-from ui.compute import Attempt, Background, Scene, Shelf, Workbench, on_device
+from ui.compute import Attempt, Background, Scene, Workbench, on_device
+from ui.shelf import Shelf
+from ui.suspecting import scores
 
 
 @pytest.fixture
@@ -25,6 +28,7 @@ def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense)
     """All that the page of a defense asks for."""
     story = bench.story(scene, attempt, defense)
     bench.ribbon(scene, attempt, story)
+    scores(bench, scene, story, read_suspicion())
     if "saliency" in defense.values():
         values = defense.values()
         bench.gazes(

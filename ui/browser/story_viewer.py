@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,12 @@ from story.render import legend, limits, render, to_png
 from ui.browser.assembly import assemble
 from ui.browser.formula import formula_markup
 from ui.browser.parcel import pack
+from ui.shelf import Shelf
 
 _LEVELS = 65534  # of a quantised value; 65535 says "not a number"
 _mount = assemble("story_viewer")
+_panels: Shelf[Panel] = Shelf(48)
+"""The last panels of all visits: most steps stay as they are while a slider moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +54,42 @@ class Panel:
     alt: str
     arrows: NDArray[np.int16] | None = None
 
+    @cached_property
+    def told(self) -> tuple[dict[str, Any], list[bytes]]:
+        """What the browser gets of it: its part of the header, and its bytes."""
+        numbers, scale = _quantise(self)
+        header = {
+            "name": self.name,
+            "kind": self.kind,
+            "note": self.note,
+            "formula": formula_markup(self.formula),
+            "limits": self.limits,
+            "alt": self.alt,
+            "values": scale,
+        }
+        arrows = b"" if self.arrows is None else self.arrows.astype("<i2").tobytes()
+        return header, [self.png, self.legend.tobytes(), numbers, arrows]
+
 
 def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
-    """The panels of photo ``index`` of the batch."""
+    """The panels of photo ``index`` of the batch; of a step that has not changed it is the same object."""
     return [_panel(step, index) for step in steps]
 
 
 def _panel(step: Step, index: int) -> Panel:
+    lines = None if step.arrows is None else step.arrows[index].cpu()
+    told = (step.name, step.kind, step.note, step.formula, step.own_scale)
+    key = (*told, *(None if maps is None else _mark(maps) for maps in (step.map[index], lines)))
+    return _panels.get(key) or _panels.put(key, _drawn(step, index))
+
+
+def _mark(maps: Tensor) -> tuple[Any, ...]:
+    """Every byte of ``maps``, its type and shape, in short."""
+    numbers = maps.detach().cpu().contiguous().numpy()
+    return hashlib.sha256(numbers.data).digest(), numbers.dtype.str, numbers.shape
+
+
+def _drawn(step: Step, index: int) -> Panel:
     values = step.map[index].detach().cpu().float().permute(1, 2, 0).numpy()
     height, width, channels = values.shape
     low, high = limits(step, index)
@@ -113,22 +147,8 @@ def story_parcel(
         raise ValueError("a story needs at least one panel")
     if len(set(names)) < len(names):
         raise ValueError(f"two panels have the same name: {', '.join(names)}")
-    headers, parts = [], []
-    for panel in panels:
-        numbers, scale = _quantise(panel)
-        headers.append(
-            {
-                "name": panel.name,
-                "kind": panel.kind,
-                "note": panel.note,
-                "formula": formula_markup(panel.formula),
-                "limits": panel.limits,
-                "alt": panel.alt,
-                "values": scale,
-            }
-        )
-        arrows = b"" if panel.arrows is None else panel.arrows.astype("<i2").tobytes()
-        parts += [panel.png, panel.legend.tobytes(), numbers, arrows]
+    headers = [panel.told[0] for panel in panels]
+    parts = [part for panel in panels for part in panel.told[1]]
     header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
     return pack(header, parts)
 
