@@ -90,7 +90,7 @@ class Recipe:
     batch: int = 32
     steps: int = 60_000
     fusion_steps: int = 6000
-    learning_rate: float = 0.003
+    learning_rate: float = 0.002
     weight_decay: float = 0.0
     averaging: float = 0.999
     half: bool = True
