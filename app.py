@@ -10,6 +10,7 @@ PAGES = [
     st.Page("pages/pixel_deflection.py", title="Pixel deflection", icon=":material/scatter_plot:"),
     st.Page("pages/heat_and_blur.py", title="Heat and blur", icon=":material/local_fire_department:"),
     st.Page("pages/smoothing_vote.py", title="Smoothing vote", icon=":material/how_to_vote:"),
+    st.Page("pages/advfilter.py", title="AdvFilter", icon=":material/neurology:"),
     st.Page("pages/classic_filters.py", title="Classic filters", icon=":material/blur_linear:"),
     st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
     st.Page("pages/sweep.py", title="Sweep", icon=":material/show_chart:"),

@@ -1,5 +1,6 @@
 """The defenses, by the name that every door uses."""
 
+from defenses.advfilter import AdvFilter
 from defenses.base import Decision, Defended, Defense
 from defenses.digital_watermarking import DigitalWatermarking
 from defenses.filters import FILTERS
@@ -18,6 +19,7 @@ DEFENSES: dict[str, type[Defense]] = {
     "pixel-deflection": PixelDeflection,
     "heat-and-blur": HeatAndBlur,
     "smoothing-vote": SmoothingVote,
+    "advfilter": AdvFilter,
     **FILTERS,
     "digital-watermarking": DigitalWatermarking,
 }
@@ -28,6 +30,7 @@ __all__ = [
     "SLGS",
     "THREATS",
     "WLGS",
+    "AdvFilter",
     "Decision",
     "Defended",
     "Defense",

@@ -9,12 +9,10 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from denoisers import VARIANTS, Denoiser, fused, installed, load, uncertainty
+from denoisers import VARIANTS, Denoiser, fused, load, uncertainty
 from ops.straight_through import clipped
 from story import Step, param
 
-OFFERED = installed() or tuple(VARIANTS)
-"""The variants whose weights are there; where none are, the defense is not in the registry either."""
 _ADDED = r"x + \varphi(x)"
 _FILTERED = r"x \circledast \varphi(x)"
 
@@ -37,8 +35,8 @@ class AdvFilter(Defense):
     gradient: ClassVar[str] = "exact through the network"
 
     variant: str = param(
-        "pa-filt" if "pa-filt" in OFFERED else OFFERED[0],
-        choices=OFFERED,
+        "pa-filt",
+        choices=tuple(VARIANTS),
         help="add to each pixel or filter it, learned by pixels (img) or by the classifier's features (sem)",
         moves=("result", "difference"),
     )
@@ -50,6 +48,7 @@ class AdvFilter(Defense):
         unit="of 4",
         help="which output of Multi-head-Filt counts: each has learned from another decade of ε",
         moves=("result", "difference"),
+        advanced=True,
     )
 
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:  # noqa: ARG002
@@ -123,7 +122,3 @@ class AdvFilter(Defense):
         ]
         formula = r"W \odot \tilde{x}_\mathrm{sl} + (1 - W) \odot \tilde{x}_\mathrm{m}"
         return steps, fused(small, medium, weight), formula
-
-
-ADVFILTER: dict[str, type[Defense]] = {"advfilter": AdvFilter} if installed() else {}
-"""For the registry: nothing where no weights are installed."""

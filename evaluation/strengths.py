@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +14,11 @@ from denoisers import STRENGTHS, Denoiser
 from denoisers.denoise import denoised
 from evaluation.denoising import MOST_DB
 from evaluation.metrics import psnr, ssim
+from ops.pixel_filter import pixel_filtered
 
 ATTACKED = "attacked"
+ALL = (0.0, *STRENGTHS)
+"""No attack, then all strengths, rising."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,34 +40,52 @@ class AtStrength:
     labels: dict[str, str]
 
 
-def through_strengths(
-    x: Tensor, y: Tensor, model: Classifier, network: Denoiser, *, iterations: int = 40, seed: int = 0
-) -> Iterator[AtStrength]:
-    """The photo ``x`` (1, 3, H, W) without attack, then under PGD at each of ``STRENGTHS``, rising.
+def attacked_at_all(
+    x: Tensor, y: Tensor, model: Classifier, *, iterations: int = 40, seed: int = 0
+) -> Iterator[Tensor]:
+    """The photo ``x`` (1, 3, H, W) under PGD at each strength of ``ALL``, of the same shape.
 
     Args:
         x: the clean photo in [0, 1].
         y: (1,) the label that the attack leaves.
-        model: what is attacked, and what says the labels.
-        network: denoises.
+        model: what is attacked.
         iterations: steps of PGD, each ε / 30 long.
         seed: of its random start.
     """
-    for eps in (0.0, *STRENGTHS):
-        attacked = x
-        if eps:
-            attack = PGD(eps=eps, step=eps / 30, iterations=iterations, seed=seed)
-            attacked = attack.run(x, y, model, frames=0).attacked
-        with torch.no_grad():
-            photos = {ATTACKED: attacked, **denoised(network, attacked)}
-            said = model(torch.cat(list(photos.values()))).argmax(1).tolist()
-        yield AtStrength(
-            eps,
-            photos,
-            {name: min(MOST_DB, psnr(x, photo)) for name, photo in photos.items()},
-            {name: ssim(x, photo) for name, photo in photos.items()},
-            {name: model.labels[number] for name, number in zip(photos, said, strict=True)},
+    for eps in ALL:
+        if not eps:
+            yield x
+            continue
+        attack = PGD(eps=eps, step=eps / 30, iterations=iterations, seed=seed)
+        yield attack.run(x, y, model, frames=0).attacked
+
+
+@torch.no_grad()
+def denoised_at_all(
+    x: Tensor, attacked: Iterable[Tensor], model: Classifier, network: Denoiser
+) -> list[AtStrength]:
+    """What ``network`` makes of ``attacked_at_all``'s photos.
+
+    Args:
+        x: the clean photo, (1, 3, H, W) in [0, 1].
+        attacked: the photo at each strength of ``ALL``.
+        model: says the labels.
+        network: denoises.
+    """
+    found = []
+    for eps, photo in zip(ALL, attacked, strict=True):
+        photos = {ATTACKED: photo, **denoised(network, photo)}
+        said = model(torch.cat(list(photos.values()))).argmax(1).tolist()
+        found.append(
+            AtStrength(
+                eps,
+                photos,
+                {name: min(MOST_DB, psnr(x, seen)) for name, seen in photos.items()},
+                {name: ssim(x, seen) for name, seen in photos.items()},
+                {name: model.labels[number] for name, number in zip(photos, said, strict=True)},
+            )
         )
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +95,8 @@ class PixelKernel:
     Attributes:
         kernel: (3, K, K), the weights of its neighbours in each channel, of any sign.
         before: (3, K, K) those neighbours, the border's own pixels repeated beyond it.
-        after: (3,) what they add up to: the pixel before it is clipped to [0, 1].
+        after: (3, K, K) the same places filtered, each by its own kernel, before they are clipped to [0, 1];
+            the middle one is the sum of ``kernel * before``.
     """
 
     kernel: Tensor
@@ -104,5 +126,5 @@ def pixel_kernel(x: Tensor, kernels: Tensor, row: int, column: int) -> PixelKern
     kernel = kernel.view(3, side, side)
     around = torch.arange(side, device=x.device) - side // 2
     rows, columns = (row + around).clamp(0, height - 1), (column + around).clamp(0, width - 1)
-    before = x[0].detach()[:, rows][:, :, columns]
-    return PixelKernel(kernel, before, (kernel * before).sum((1, 2)))
+    before, after = (photo[0].detach()[:, rows][:, :, columns] for photo in (x, pixel_filtered(x, kernels)))
+    return PixelKernel(kernel, before, after)

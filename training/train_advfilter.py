@@ -37,7 +37,16 @@ sys.path.insert(0, str(ROOT))
 
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
 from classifiers.base import Classifier  # noqa: E402
-from denoisers import STRENGTHS, VARIANTS, Denoiser, fused, installed, read_card, uncertainty  # noqa: E402
+from denoisers import (  # noqa: E402
+    STRENGTHS,
+    VARIANTS,
+    Denoiser,
+    fused,
+    installed,
+    load,
+    read_card,
+    uncertainty,
+)
 from denoisers.config import SMALL_WIDTHS  # noqa: E402
 from denoisers.denoise import denoised  # noqa: E402
 from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss  # noqa: E402
@@ -81,6 +90,9 @@ class Recipe:
         widths: channels of the encoder's blocks.
         measured: photos of ``val`` for the card.
         seed: of all draws.
+        start: a variant of the same networks, trained before, whose weights this one begins with; "" for
+            random weights. L_sem from random weights soon finds that an empty photo is better than a
+            strongly attacked one, and stays there.
     """
 
     attacked: int = 5000
@@ -97,6 +109,7 @@ class Recipe:
     widths: tuple[int, ...] = SMALL_WIDTHS
     measured: int = 480
     seed: int = 0
+    start: str = ""
 
 
 RECIPES = {
@@ -115,16 +128,28 @@ def rate(share: float) -> float:
 class Training:
     """One variant on its way: network, running average, optimisers, phase, steps and seconds of that phase.
 
+    ``folder`` has the weights that ``recipe.start`` names, by default those that ship.
+
     The first phase trains everything but the fusion. Where there is a fusion, the second one trains it alone,
     behind the average of the first.
     """
 
-    def __init__(self, variant: str, recipe: Recipe, key: dict[str, Any], model: Classifier) -> None:
+    def __init__(
+        self,
+        variant: str,
+        recipe: Recipe,
+        key: dict[str, Any],
+        model: Classifier,
+        folder: Path | None = None,
+    ) -> None:
         self.variant, self.recipe, self.model = variant, recipe, model
         self.config = replace(VARIANTS[variant], widths=recipe.widths)
         self.belongs = {"variant": variant, "recipe": asdict(recipe), "attacks": json.dumps(key)}
         torch.manual_seed(recipe.seed)
         self.network = Denoiser(self.config).to(model.device)
+        if recipe.start:
+            started = load(recipe.start, device=model.device, folder=folder)
+            self.network.load_state_dict(started.state_dict())
         self.spent = [0.0, 0.0]
         self.taken = [0, 0]
         self._begin(0)
@@ -422,7 +447,7 @@ def main(arguments: list[str] | None = None) -> None:
     pairs = learned.pairs(recipe.attacked, ATTACKS * seconds)
     val = kept_apart.pairs(recipe.measured, MEASURED * seconds)
     for variant, allowed in allotted(given["variant"], given["hours"]):
-        training = Training(variant, recipe, learned.key, model)
+        training = Training(variant, recipe, learned.key, model, given["out"])
         checkpoint = given["checkpoints"] / f"advfilter-{variant}.pt"
         if checkpoint.exists():
             training.load(torch.load(checkpoint, map_location=model.device, weights_only=True))

@@ -27,6 +27,8 @@ PHOTO_FILES: dict[str, Any] = {
 """What an uploader of photos takes."""
 _SOURCES = {"gallery": "Gallery", "file": "File", "camera": "Camera"}
 _THUMB, _PREVIEW = 96, 320
+_SHOWN = 0.01
+"""Strength of the attack, of 1, whose accuracy is told of a hardened classifier."""
 
 
 def draw() -> Scene:
@@ -225,8 +227,15 @@ def _facts(classifier: Classifier) -> str:
     labels = f"{len(classifier.labels)} labels"
     if classifier.name not in classifiers.builtin_names():
         return f"{labels}, trained on ImageNet"
-    accuracy = classifiers.read_card(classifier.name).get("accuracy", {}).get("top1")
-    return f"{labels}, right on {100 * accuracy:.0f} % of unseen photos" if accuracy else labels
+    measured = classifiers.read_card(classifier.name).get("accuracy", {})
+    if "top1" not in measured:
+        return labels
+    right = f"{labels}, right on {100 * measured['top1']:.0f} % of unseen photos"
+    robust = measured.get("robust", {})
+    if _SHOWN not in robust.get("strengths", ()):
+        return right
+    under = robust["accuracy"][robust["strengths"].index(_SHOWN)]
+    return f"{right}, on {under:.0f} % under PGD of ε {_SHOWN:g}"
 
 
 def _own_form(bench: Workbench, device: str) -> None:

@@ -5,8 +5,8 @@ import torch
 
 import denoisers.weights
 from defenses import Defended
-from defenses.advfilter import ADVFILTER, OFFERED, AdvFilter
-from denoisers import VARIANTS, installed, uncertainty
+from defenses.advfilter import AdvFilter
+from denoisers import VARIANTS, uncertainty
 from denoisers.denoise import denoised
 from story import by_name
 from tests.denoisers.tiny import write_tiny
@@ -26,20 +26,13 @@ def tiny_weights(tiny_folder, monkeypatch):
     monkeypatch.setattr(denoisers.weights, "FOLDER", tiny_folder)
 
 
-@pytest.fixture(params=OFFERED)
+@pytest.fixture(params=tuple(VARIANTS))
 def defense(request):
     return AdvFilter(variant=request.param)
 
 
 def network_of(defense):
     return denoisers.weights.load(defense.variant, device=torch.device("cpu"))
-
-
-def test_it_is_offered_where_there_are_weights():
-    monkeyed = installed()
-    assert monkeyed == tuple(VARIANTS)
-    assert set(OFFERED) <= set(VARIANTS)
-    assert ADVFILTER in ({}, {"advfilter": AdvFilter})
 
 
 def test_the_steps(defense, photos, tiny_classifier):

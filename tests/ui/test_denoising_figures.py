@@ -37,7 +37,7 @@ def test_curves_of_quality():
 @pytest.mark.parametrize(("side", "written"), [(5, True), (7, False)])
 def test_three_kernels_on_one_scale(side, written):
     kernel = torch.linspace(-1, 2, 3 * side**2).view(3, side, side)
-    figure = pixel_kernel_figure(PixelKernel(kernel, torch.zeros_like(kernel), torch.zeros(3)))
+    figure = pixel_kernel_figure(PixelKernel(kernel, kernel, kernel))
     assert [heat.name for heat in figure.data] == ["red", "green", "blue"]
     for heat, weights in zip(figure.data, kernel.numpy(), strict=True):
         np.testing.assert_array_equal(heat.z, weights)
@@ -48,4 +48,4 @@ def test_three_kernels_on_one_scale(side, written):
 
 def test_a_kernel_of_zeros():
     kernel = torch.zeros(3, 5, 5)
-    assert pixel_kernel_figure(PixelKernel(kernel, kernel, torch.zeros(3))).data[0].zmax == 1
+    assert pixel_kernel_figure(PixelKernel(kernel, kernel, kernel)).data[0].zmax == 1

@@ -1,0 +1,13 @@
+"""A learned network filters each pixel by a kernel of its own, and weighs two such photos by their doubt."""
+
+import streamlit as st
+
+from ui import defending, denoising, places, shell
+
+scene = shell.scene()
+st.markdown(
+    "A network that has seen thousands of attacked photos looks at this one and gives each pixel a filter "
+    "of its own. PA-Filt has two opinions, one from all strengths of attack and one from strong attacks "
+    "alone, and fuses them pixel by pixel by how unsure each is."
+)
+defending.show(scene, places.ADVFILTER, denoising.more)
