@@ -39,6 +39,8 @@ STEPS = {
     "smoothing weight, result, difference",
     "pixel-deflection": "photo, robust cam, deflected, moved, wavelet bands, result, difference",
     "heat-and-blur": "photo, relevance, heat, hot blur, cold blur, result, difference",
+    "advfilter": "photo, denoised sl, denoised m, uncertainty sl, uncertainty m, fusion weight, "
+    "result, difference",
     "smoothing-vote": "photo, blurred once, blurred twice, result, difference",
     **dict.fromkeys(FILTERS, "photo, result, difference"),
     "digital-watermarking": "photo, saliency, binary mask, after erosion, after dilation, hole, "

@@ -128,9 +128,13 @@ class TestThoseThatShip:
 
     def test_is_right_on_the_gallery(self, name):
         model = classifiers.load(name, device="cpu")
+        wrong = []
         for photo in gallery():
             x = gallery_photo(photo).working(model.working_size)
-            assert model.top(model(x), 1)[0][0].label == gallery_entry(photo).label, photo
+            if model.top(model(x), 1)[0][0].label != gallery_entry(photo).label:
+                wrong.append(photo)
+        # README's limits say it: the hardened classifier, right less often, takes the cat for a cougar.
+        assert wrong == (["chelsea"] if name == "builtin-hardened" else [])
 
 
 def test_the_default_is_surest_of_the_photo_that_a_first_visit_sees():

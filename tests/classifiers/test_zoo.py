@@ -160,7 +160,7 @@ class TestLoading:
             classifiers.load(NAME, device="cpu")
 
     def test_unknown_names(self):
-        sentence = r"The classifier is one of builtin-vgg, builtin, resnet18, .* not 'resnet9000'"
+        sentence = r"one of builtin-vgg, builtin, builtin-hardened, resnet18, .* not 'resnet9000'"
         with pytest.raises(ClassifierError, match=sentence):
             classifiers.load("resnet9000")
 

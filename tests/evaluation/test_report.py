@@ -82,9 +82,10 @@ def test_the_report_makes_the_attack_again(photos, tiny_classifier, name):
 
 
 def changed(cls):
-    """The method with its first number at the end of its range."""
+    """The method with its first number at another end of its range than where it is."""
     first = next(parameter for parameter in cls.parameters() if parameter.low is not None)
-    return cls(**{first.name: first.type(first.high)})
+    end = first.low if first.default == first.high else first.high
+    return cls(**{first.name: first.type(end)})
 
 
 @pytest.mark.parametrize("name", DEFENSES)
