@@ -318,7 +318,7 @@ def test_the_unexpected_is_a_calm_sentence_and_a_log_entry(monkeypatch, caplog):
     def fail(*_arguments, **_options):
         raise RuntimeError("secret detail of /home/somebody")
 
-    monkeypatch.setattr(compute, "attacked_story", fail)
+    monkeypatch.setattr(compute.Workbench, "story", fail)
     with caplog.at_level(logging.ERROR, logger="unfool"):
         app = attack_page()
     assert said(app) == [calm.UNEXPECTED]
