@@ -94,7 +94,7 @@ def _pixel(scene: Scene, result: Result | None, story: Story) -> None:
         st.caption(f"Row {row}, column {column}. Click another pixel, drag the square or use the arrow keys.")
         if network.fusion is not None:
             weight = float(by_name(story.steps, "fusion weight").map[0, 0, row, column])
-            st.markdown(f"Here the fusion takes **{weight:.0%}** of **sl** and the rest of **m**.")
+            st.markdown(f"Here the fusion takes **{100 * weight:.0f} %** of **sl** and the rest of **m**.")
     with beside:
         for name, kernel in found.items():
             _kernel(name, kernel)

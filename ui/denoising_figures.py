@@ -24,6 +24,8 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
     names = list(rows[0].photos)
     for number, name in enumerate(names):
         attacked = name == ATTACKED
+        # The last one may lie on an earlier one, which is to be seen in the gaps.
+        last = "dash" if 2 < len(names) == number + 1 else "solid"
         colour = NEUTRAL if attacked else SERIES[(number - 1) % len(SERIES)]
         for place, unit in ((1, " dB"), (2, "")):
             figure.add_scatter(
@@ -34,7 +36,7 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
                 legendgroup=name,
                 showlegend=place == 1,
                 mode="lines+markers",
-                line={"color": colour, "width": 3.5, "dash": "dot" if attacked else "solid"},
+                line={"color": colour, "width": 3.5, "dash": "dot" if attacked else last},
                 hovertemplate=f"%{{y:.3g}}{unit}, %{{customdata}}",
                 row=place,
                 col=1,
@@ -74,8 +76,10 @@ def pixel_kernel_figure(found: PixelKernel) -> go.Figure:
         )
     figure = axes(figure, 260)
     figure.update_layout(showlegend=False, hovermode="closest", margin={"l": 8, "r": 8, "t": 32, "b": 8})
-    figure.update_xaxes(tickformat="+d", nticks=7, constrain="domain")
-    figure.update_yaxes(range=None, autorange="reversed", tickvals=None, tickformat="+d", nticks=7)
+    ticks = {"tickvals": sorted({places[0], 0, places[-1]}), "tickformat": "+d", "constrain": "domain"}
+    figure.update_xaxes(tickangle=0, **ticks)
+    figure.update_yaxes(range=None, autorange="reversed", **ticks)
     for number in range(1, 4):
-        figure.update_yaxes(scaleanchor=f"x{number if number > 1 else ''}", row=1, col=number)
+        beside = {"scaleanchor": f"x{number if number > 1 else ''}", "showticklabels": number == 1}
+        figure.update_yaxes(**beside, row=1, col=number)
     return figure

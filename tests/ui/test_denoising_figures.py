@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,14 @@ def test_curves_of_quality():
     assert figure.layout.yaxis2.title.text == "SSIM"
 
 
+def test_a_result_on_another_curve_leaves_gaps():
+    both = replace(at(0.1, 30.0, 20.0), psnr={"attacked": 30.0, "m": 20.0, "result": 20.0})
+    both = replace(
+        both, photos=dict.fromkeys(both.psnr), ssim=both.psnr, labels=dict.fromkeys(both.psnr, "cat")
+    )
+    assert [line.line.dash for line in quality_figure([both]).data[::2]] == ["dot", "solid", "dash"]
+
+
 @pytest.mark.parametrize(("side", "written"), [(5, True), (7, False)])
 def test_three_kernels_on_one_scale(side, written):
     kernel = torch.linspace(-1, 2, 3 * side**2).view(3, side, side)
@@ -44,6 +54,9 @@ def test_three_kernels_on_one_scale(side, written):
         assert (heat.zmin, heat.zmax) == (-2, 2)
         assert bool(heat.texttemplate) == written
         assert [colour for _, colour in heat.colorscale if colour.startswith("#")] == []
+    axes = [figure.layout[name] for name in ("yaxis", "yaxis2", "yaxis3")]
+    assert [axis.showticklabels for axis in axes] == [True, False, False]
+    assert {axis.tickvals for axis in axes} == {(-(side // 2), 0, side // 2)}
 
 
 def test_a_kernel_of_zeros():
