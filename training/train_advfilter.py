@@ -66,7 +66,7 @@ ATTACKS, MEASURED = 0.3, 0.1
 """Shares of the hours for the attacks on the photos to learn from, and on those to measure on."""
 RATE_AT, RATES = (0.0, 0.02, 0.5, 1.0), (0.0, 1.0, 1.0, 0.0)
 PROVENANCE = (
-    "Trained from random weights by training/train_advfilter.py on photos of Imagenette (ImageNet "
+    "Trained from {} by training/train_advfilter.py on photos of Imagenette (ImageNet "
     "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs, attacked by PGD; measured on photos kept apart."
 )
 
@@ -369,7 +369,7 @@ def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, fo
 
     A card that tells of the same weights and of as many photos stays, so that nothing is measured twice.
     """
-    network = training.network.requires_grad_(False)
+    network, start = training.network.requires_grad_(False), training.recipe.start
     halved = {name: value.half().cpu().contiguous() for name, value in network.state_dict().items()}
     network.load_state_dict(halved)
     data = save(halved)
@@ -395,7 +395,7 @@ def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, fo
             "pairs": len(pairs),
         },
         "val": measured(network, val, training.model),
-        "provenance": PROVENANCE,
+        "provenance": PROVENANCE.format(f"{start}'s weights" if start else "random weights"),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for ending, content in (("safetensors", data), ("json", (json.dumps(card, indent=1) + "\n").encode())):
