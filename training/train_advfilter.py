@@ -128,7 +128,8 @@ def rate(share: float) -> float:
 class Training:
     """One variant on its way: network, running average, optimisers, phase, steps and seconds of that phase.
 
-    ``folder`` has the weights that ``recipe.start`` names, by default those that ship.
+    ``folder`` has the weights that ``recipe.start`` names, by default those that ship; ValueError if
+    they belong to other networks.
 
     The first phase trains everything but the fusion. Where there is a fusion, the second one trains it alone,
     behind the average of the first.
@@ -149,7 +150,10 @@ class Training:
         self.network = Denoiser(self.config).to(model.device)
         if recipe.start:
             started = load(recipe.start, device=model.device, folder=folder)
-            self.network.load_state_dict(started.state_dict())
+            try:
+                self.network.load_state_dict(started.state_dict())
+            except RuntimeError:
+                raise ValueError(f"{variant} cannot start from {recipe.start}: other networks") from None
         self.spent = [0.0, 0.0]
         self.taken = [0, 0]
         self._begin(0)

@@ -113,6 +113,16 @@ def test_the_network_learns(run):
     assert figures["result"]["psnr"][12] > figures["attacked"]["psnr"][12] + 1
 
 
+def test_begins_with_the_weights_of_another(run, unmeasured):
+    first = loaded(run("same", "add-img"), "add-img")
+    folder = run("same", "add-sem", "--start", "add-img", **{"learning-rate": 0})
+    assert same(loaded(folder, "add-sem"), first)
+    card = read_card("add-sem", folder)
+    assert card["provenance"].startswith("Trained from add-img's weights by ")
+    with pytest.raises(ValueError, match="filt-sem cannot start from add-img: other networks"):
+        run("same", "filt-sem", "--start", "add-img")
+
+
 def test_fusion_leaves_the_y_net_alone(run, unmeasured):
     first = loaded(run("one", "pa-filt"), "pa-filt")
     second = loaded(run("two", "pa-filt", **{"fusion-steps": 1}), "pa-filt")
