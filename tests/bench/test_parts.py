@@ -144,6 +144,13 @@ def test_the_figure_tells_seconds_for_5000_photos_at_the_largest_batch():
         ("median", "A & B", 10.0),
         ("slgs", "Unfool", 50.0),
     ]
+    # A peer of the transform is not set beside ours with its evidence.
+    compared = [*ROWS, row("slgs", "a loop", "transform", 16, 32)]
+    assert seconds_of(compared)[2:] == [
+        ("slgs", "Unfool", 50.0),
+        ("slgs", "Unfool, transform alone", 18.75),
+        ("slgs", "a loop, transform alone", 10.0),
+    ]
     drawn = ElementTree.fromstring(figure(ROWS, "Seconds <5000>"))
     words = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert words[0] == "Seconds <5000>"
