@@ -90,8 +90,8 @@ def _tuples(value: Any) -> Any:
 
 _PIXELWISE = (1, 2, 3, 4)
 """A change to add has to follow the noise from pixel to pixel, so it is put out at the photo's own size; at
-half of it, stretched, none that lowers L_img was found. Kernels may be stretched: neighbours need much the
-same."""
+half of it, stretched, none that lowers L_img was found. Kernels may be stretched: at the photo's size they
+do no better."""
 VARIANTS = {
     "add-img": DenoiserConfig(kind="add", skips=_PIXELWISE),
     "add-sem": DenoiserConfig(kind="add", loss="sem", skips=_PIXELWISE),
