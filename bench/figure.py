@@ -26,27 +26,21 @@ def seconds_of(rows: Sequence[Row]) -> list[tuple[str, str, float]]:
     Ours with its evidence, the quickest case first and below each its peers. They do the transform alone:
     where ours has evidence too, its transform alone stands above them. The classifier's verdict is in none.
     """
-    kept = [
-        row
-        for row in rows
-        if (row.part, row.by != defending.PASS[0]) == (defending.PART, True) and row.stage != "evidence"
-    ]
-    seconds: dict[tuple[str, str, str], float] = {}
-    for row in sorted(kept, key=lambda row: row.batch):
-        seconds[row.case, row.by, row.stage] = PHOTOS / row.batch * row.milliseconds.median / 1000
-    ours: dict[str, float] = {}
-    for (case, by, stage), found in seconds.items():
-        if by == defending.OURS:
-            ours[case] = found if stage == "all" else ours.get(case, found)
-    compared = {case for case, by, _ in seconds if by != defending.OURS}
-    bars = []
-    for case in sorted(ours, key=lambda case: (ours[case], case)):
-        bars.append((case, defending.OURS, ours[case]))
-        whole = (case, defending.OURS, "all") in seconds
-        for (other, by, stage), found in seconds.items():
-            if other == case in compared and stage == "transform" and (whole or by != defending.OURS):
-                bars.append((case, by + ALONE if whole else by, found))
-    return bars
+    seconds: dict[str, dict[tuple[str, str], float]] = {}
+    for row in sorted(rows, key=lambda row: row.batch):
+        if row.part == defending.PART and row.by != defending.PASS[0] and row.stage != "evidence":
+            time = PHOTOS / row.batch * row.milliseconds.median / 1000
+            seconds.setdefault(row.case, {})[row.by, row.stage] = time
+    groups = []
+    for case, found in seconds.items():
+        bars = [(case, by, time) for (by, stage), time in found.items() if stage == "transform"]
+        whole = found.get((defending.OURS, "all"))
+        if whole is not None:
+            compared = bars if len(bars) > 1 else []
+            bars = [(case, defending.OURS, whole), *((case, by + ALONE, time) for _, by, time in compared)]
+        groups.append(bars)
+    groups.sort(key=lambda bars: (bars[0][2], bars[0][0]))
+    return [bar for bars in groups for bar in bars]
 
 
 def figure(rows: Sequence[Row], title: str) -> str:
@@ -76,14 +70,8 @@ def figure(rows: Sequence[Row], title: str) -> str:
             f'<rect x="{_LABELS}" y="{top + 4}" width="{max(place(seconds) - _LABELS, 1):.1f}" '
             f'height="{_LINE - 8}" fill="{CLEAN if ours else NEUTRAL}"/>'
         )
-        parts.append(
-            _text(
-                place(seconds) + 6,
-                top + 16,
-                f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s",
-                "start",
-            )
-        )
+        shown = f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
+        parts.append(_text(place(seconds) + 6, top + 16, shown, "start"))
     width, height = _LABELS + _BARS + _NUMBERS, bottom + _BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '

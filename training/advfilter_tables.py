@@ -26,17 +26,17 @@ sys.path.insert(0, str(ROOT))
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
 import training  # noqa: E402
 from classifiers.base import Classifier  # noqa: E402
-from denoisers import STRENGTHS, VARIANTS, Denoiser, installed, load  # noqa: E402
+from denoisers import VARIANTS, Denoiser, installed, load  # noqa: E402
 from denoisers.denoise import RESULT, denoised  # noqa: E402
 from evaluation.claims import Claim, claim, first_minus_second  # noqa: E402
 from evaluation.denoising import quality  # noqa: E402
 from evaluation.measuring import command, markdown, parts, predicted  # noqa: E402
+from evaluation.strengths import ALL  # noqa: E402
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs  # noqa: E402
 from training.labelled_photos import list_photos  # noqa: E402
 
 HARDENED = "builtin-hardened"
 NONE = "none"
-ALL = (0.0, *STRENGTHS)
 MEDIUM = (5e-4, 1e-3, 3e-3, 5e-3)
 """Where the paper's Table 1 has Filt(L_img) behind the denoisers of L_sem or of strong attacks."""
 LARGE = (0.1, 0.3, 0.5)

@@ -52,6 +52,7 @@ from denoisers.denoise import denoised  # noqa: E402
 from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss  # noqa: E402
 from denoisers.weights import FOLDER  # noqa: E402
 from evaluation.denoising import Quality, joined, quality  # noqa: E402
+from evaluation.strengths import ALL  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together  # noqa: E402
 from training.labelled_photos import list_photos  # noqa: E402
@@ -348,7 +349,7 @@ def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, An
         for name, found in judged_denoised(network, attacked, clean, pairs.labels, model).items():
             for figure, value in found.means.items():
                 figures.setdefault(name, {}).setdefault(figure, []).append(value)
-    return {"photos": len(clean), "strengths": [0.0, *STRENGTHS], **figures}
+    return {"photos": len(clean), "strengths": [*ALL], **figures}
 
 
 @torch.no_grad()

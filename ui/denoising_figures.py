@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from denoisers.denoise import RESULT
 from evaluation.strengths import ATTACKED, AtStrength, PixelKernel
 from story.render import NEUTRAL, SERIES, legend
 from ui.figures import axes
@@ -24,8 +25,8 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
     names = list(rows[0].photos)
     for number, name in enumerate(names):
         attacked = name == ATTACKED
-        # The last one may lie on an earlier one, which is to be seen in the gaps.
-        last = "dash" if 2 < len(names) == number + 1 else "solid"
+        # It may lie on one of those that it is made of, which is to be seen in the gaps.
+        dash = "dot" if attacked else "dash" if name == RESULT and len(names) > 2 else "solid"
         colour = NEUTRAL if attacked else SERIES[(number - 1) % len(SERIES)]
         for place, unit in ((1, " dB"), (2, "")):
             figure.add_scatter(
@@ -36,7 +37,7 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
                 legendgroup=name,
                 showlegend=place == 1,
                 mode="lines+markers",
-                line={"color": colour, "width": 3.5, "dash": "dot" if attacked else last},
+                line={"color": colour, "width": 3.5, "dash": dash},
                 hovertemplate=f"%{{y:.3g}}{unit}, %{{customdata}}",
                 row=place,
                 col=1,
