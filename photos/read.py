@@ -66,7 +66,7 @@ class Photo:
             PhotoError: ``size`` is not a whole number from 64 to 512.
         """
         square = resized_square(self.pixels, _checked_size(size))
-        return torch.from_numpy(square).permute(2, 0, 1)[None].float().div(255)
+        return torch.from_numpy(square).permute(2, 0, 1)[None].contiguous().float().div(255)
 
     def crop_box(self, size: int | None = None) -> tuple[int, int, int, int]:
         """The part (left, top, right, bottom) that ``working`` shows, in the photo's own px, rounded.
