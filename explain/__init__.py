@@ -9,7 +9,7 @@ from explain.class_maps import (
     robust_cam,
     top_maps,
 )
-from explain.memo import Memo, PassingMemo, forgetting, remembered, remembering
+from explain.memo import Memo, PassingMemo, forgetting, kept_with_it, remember, remembered, remembering
 from explain.prediction import logits
 from explain.relevance import STANDS_IN, STARTS, propagates, relevance
 from explain.saliency import LOSSES, SALIENCIES, cam_formula, chosen, formula, saliency, share_inside
@@ -29,10 +29,12 @@ __all__ = [
     "enlarged",
     "forgetting",
     "formula",
+    "kept_with_it",
     "logits",
     "object_map",
     "propagates",
     "relevance",
+    "remember",
     "remembered",
     "remembering",
     "robust_cam",

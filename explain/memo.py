@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 
 class Memo:
@@ -58,8 +59,11 @@ class Memo:
             self._bytes = 0
 
     def mark(self, x: Tensor) -> tuple[Any, ...]:
-        """What stands for ``x`` in a key: every byte of it, its shape, type and device."""
-        return _digest(x), tuple(x.shape), x.dtype, str(x.device)
+        """What stands for ``x`` in a key: every byte of it, its shape, type and device.
+
+        The bytes of the same tensor are read once, and again after a change in place.
+        """
+        return _mark(x)
 
     def _drop(self, key: tuple[Any, ...]) -> None:
         dropped = self._maps.pop(key, None)
@@ -107,31 +111,73 @@ def forgetting() -> Iterator[None]:
 
 
 _Function = TypeVar("_Function", bound=Callable[..., Tensor])
+_Any = TypeVar("_Any", bound=Callable[..., Any])
 
 
 def remembered(function: _Function) -> _Function:
-    """A function ``(x, model, **options) -> Tensor`` that asks the memo before it works.
+    """A function of ``x``, perhaps a model, and options by name, -> Tensor, that asks the memo first.
 
     The key is the function, the model's ``identity``, the options and the memo's ``mark`` of ``x``. It works
     as if there were no memo where none is handed in, where the model has no ``identity``, and where a
     gradient with respect to ``x`` is wanted.
     """
-    name = f"{function.__module__}.{function.__qualname__}"
 
     @functools.wraps(function)
-    def ask(x: Tensor, model: nn.Module, **options: Any) -> Tensor:
-        memo, identity = _memo.get(), getattr(model, "identity", None)
-        if memo is None or identity is None or (x.requires_grad and torch.is_grad_enabled()):
-            return function(x, model, **options)
-        key = (name, identity, *sorted(options.items()), *memo.mark(x))
+    def ask(x: Tensor, *model: nn.Module, **options: Any) -> Tensor:
+        memo = _memo.get()
+        key = None if memo is None else _key(function, memo, x, *model, **options)
+        if memo is None or key is None:
+            return function(x, *model, **options)
         value = memo.get(key)
         if value is None:
-            value = function(x, model, **options).detach()
+            value = function(x, *model, **options).detach()
             memo.put(key, value)
         return value
 
     return cast(_Function, ask)
 
 
-def _digest(x: Tensor) -> str:
-    return hashlib.sha256(x.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
+def kept_with_it(function: _Any) -> _Any:
+    """A function of ``x`` and options by name whose last result lives as long as ``x``, and is given again.
+
+    For results of any type, which must not hold ``x`` themselves. The key is the very tensor as long as it is
+    not changed in place, and the options. Where a gradient with respect to ``x`` is wanted nothing is kept.
+    """
+    kept: MutableMapping[Tensor, tuple[tuple[Any, ...], Any]] = WeakTensorKeyDictionary()
+
+    @functools.wraps(function)
+    def ask(x: Tensor, **options: Any) -> Any:
+        if x.is_inference() or (x.requires_grad and torch.is_grad_enabled()):
+            return function(x, **options)
+        key = (x._version, *sorted(options.items()))
+        known = kept.get(x)
+        if known is None or known[0] != key:
+            known = kept[x] = key, function(x, **options)
+        return known[1]
+
+    return cast(_Any, ask)
+
+
+def remember(function: Callable[..., Tensor], value: Tensor, x: Tensor, *model: nn.Module) -> None:
+    """Hands the memo what a ``remembered`` function gives for ``x``, where that is known already."""
+    memo = _memo.get()
+    key = None if memo is None else _key(function, memo, x, *model)
+    if memo is not None and key is not None:
+        memo.put(key, value)
+
+
+def _key(
+    function: Callable[..., Tensor], memo: Memo, x: Tensor, *model: nn.Module, **options: Any
+) -> tuple[Any, ...] | None:
+    """None where nothing may be remembered."""
+    identities = [getattr(one, "identity", None) for one in model]
+    if None in identities or (x.requires_grad and torch.is_grad_enabled()):
+        return None
+    name = f"{function.__module__}.{function.__qualname__}"
+    return name, *identities, *sorted(options.items()), *memo.mark(x)
+
+
+@kept_with_it
+def _mark(x: Tensor) -> tuple[Any, ...]:
+    numbers = x.detach().cpu().contiguous().view(torch.uint8).numpy()
+    return hashlib.sha256(numbers.data).digest(), tuple(x.shape), x.dtype, str(x.device)

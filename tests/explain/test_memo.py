@@ -1,3 +1,5 @@
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
@@ -5,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from explain.memo import Memo, forgetting, remembered, remembering
+from explain.memo import Memo, forgetting, kept_with_it, remember, remembered, remembering
 
 
 class Model(nn.Module):
@@ -86,6 +88,87 @@ def test_anything_else_misses(memo, x, other):
         before = len(calls)
         other(x)
     assert len(calls) == before + 1
+
+
+def test_a_change_in_place_is_another_photo(memo, x):
+    with remembering(memo):
+        first = scaled(x, Model(), factor=3)
+        x[0, 0, 0, 0] += 1
+        assert torch.equal(scaled(x, Model(), factor=3), 3 * x)
+    assert calls == [3, 3]
+    assert first[0, 0, 0, 0] != 3 * x[0, 0, 0, 0]
+
+
+def test_the_order_in_memory_makes_no_other_photo(memo, x):
+    with remembering(memo):
+        scaled(x, Model(), factor=3)
+        scaled(x.contiguous(memory_format=torch.channels_last), Model(), factor=3)
+    assert calls == [3]
+
+
+def test_a_function_without_a_model_is_remembered_too(memo, x):
+    @remembered
+    def shifted(x, *, by):
+        calls.append(by)
+        return x + by
+
+    with remembering(memo):
+        for by in (1, 1, 2):
+            assert torch.equal(shifted(x.clone(), by=by), x + by)
+    assert calls == [1, 2]
+
+
+def test_what_is_known_need_not_be_asked(memo, x):
+    @remembered
+    def halved(x, model):
+        calls.append("asked")
+        return x / 2
+
+    with remembering(memo):
+        remember(halved, x + 7, x, Model())
+        assert torch.equal(halved(x.clone(), Model()), x + 7)
+        remember(halved, x, x, Model(None))
+        halved(x, Model("another"))
+    assert calls == ["asked"]
+    remember(halved, x, x, Model("another"))
+    assert len(memo) == 2
+
+
+class TestKeptWithIt:
+    @staticmethod
+    @kept_with_it
+    def told(x, *, factor=1):
+        calls.append(factor)
+        return {"sum": factor * float(x.sum())}
+
+    def test_the_very_tensor_is_looked_at_once(self, x):
+        assert self.told(x, factor=2) is self.told(x, factor=2)
+        assert calls == [2]
+        assert self.told(x.clone(), factor=2) == self.told(x, factor=2)
+        assert calls == [2, 2]
+
+    def test_options_and_changes_in_place_count(self, x):
+        first = self.told(x)
+        assert self.told(x, factor=3) != first
+        x += 1
+        assert self.told(x, factor=3)["sum"] == pytest.approx(3 * float(x.sum()))
+        assert calls == [1, 3, 3]
+
+    def test_it_goes_with_the_tensor(self, x):
+        doubled = kept_with_it(lambda x: 2 * x)
+        photo = x.clone()
+        result = weakref.ref(doubled(photo))
+        assert result() is not None
+        del photo
+        gc.collect()
+        assert result() is None
+
+    def test_a_wanted_gradient_is_computed(self, x):
+        leaf = x.clone().requires_grad_()
+        doubled = kept_with_it(lambda x: 2 * x)
+        with torch.no_grad():
+            assert not doubled(leaf).requires_grad
+        assert torch.equal(torch.autograd.grad(doubled(leaf).sum(), leaf)[0], torch.full_like(x, 2))
 
 
 def test_a_model_without_identity_is_never_remembered(memo, x):
