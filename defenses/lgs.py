@@ -11,6 +11,7 @@ from torch import Tensor
 from classifiers.base import Classifier
 from defenses.automatic import automatic_lam
 from defenses.base import Defense, difference_step, photo_step
+from explain import remembered
 from ops.gradients import OPERATORS, luma, magnitude
 from ops.scaling import min_max
 from ops.windows import kept_pixels
@@ -139,11 +140,11 @@ class LGS(Defense):
 
     def local_gradient(self, x: Tensor) -> Tensor:
         """The map g in [0, 1], (B, 1, H, W), with ``channels="each"`` (B, 3, H, W); zeros if constant."""
-        return min_max(magnitude(*OPERATORS[self.operator](luma(x) if self.channels == "luma" else x)))
+        return _local_gradient(x, channels=self.channels, operator=self.operator)
 
     def keep(self, g: Tensor) -> Tensor:
         """ĝ, of the shape of ``g``: g inside the busy windows, 0 elsewhere."""
-        return g * kept_pixels(g, self.block, self.overlap, self.threshold)
+        return _kept(g, block=self.block, overlap=self.overlap, threshold=self.threshold)
 
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:  # noqa: ARG002
         """How the region comes from ĝ: the steps to show, and the region. LGS takes ĝ as it is."""
@@ -164,6 +165,16 @@ class LGS(Defense):
     def smooth(self, x: Tensor, region: Tensor, lam: float | Tensor) -> Tensor:
         """The smoothed photos, for one λ, or for (N, 1, 1, 1) of them on one photo: (N, 3, H, W)."""
         return x * (1 - _weight(region, lam))
+
+
+@remembered
+def _local_gradient(x: Tensor, *, channels: str, operator: str) -> Tensor:
+    return min_max(magnitude(*OPERATORS[operator](luma(x) if channels == "luma" else x)))
+
+
+@remembered
+def _kept(g: Tensor, *, block: int, overlap: int, threshold: float) -> Tensor:
+    return g * kept_pixels(g, block, overlap, threshold)
 
 
 def _weight(region: Tensor, lam: float | Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from attacks.universal_patch import PATCHES, Patch, with_patches
 from classifiers import Classifier
 from defenses import Defense, Oblivious, Threat
 from evaluation.run import Story, attacked_story, defended_story
-from explain import Memo, logits, remembering, saliency, share_inside
+from explain import Memo, logits, remember, remembering, saliency, share_inside
 from photos import Photo
 from story import Step
 from story.render import render, to_png
@@ -363,7 +363,10 @@ class Workbench:
     # --- defenses ------------------------------------------------------------------------------------------
 
     def ribbon(self, scene: Scene, attempt: Attempt | None, story: Story) -> Ribbon | None:
-        """The defense of ``story`` for every λ, in one batch; None for a defense without λ."""
+        """The defense of ``story`` for every λ, in one batch; None for a defense without λ.
+
+        What the classifier says for each λ of the slider is then known when the slider comes there.
+        """
         defense = story.defense
         if defense is None or not isinstance(defense, _Strong):
             return None
@@ -381,7 +384,12 @@ class Workbench:
             region = defense.region(x, model)
 
             def probabilities(strengths: Tensor) -> Tensor:
-                return model(defense.smooth(x, region, strengths)).softmax(1).cpu()
+                smoothed = defense.smooth(x, region, strengths)
+                scores = model(smoothed)
+                if x.device.type == "cpu":  # elsewhere to read their bytes takes as long as to ask again
+                    for photo, said in zip(smoothed.split(1), scores.split(1), strict=True):
+                        remember(logits, said, photo, model)
+                return scores.softmax(1).cpu()
 
             strengths = torch.from_numpy(lams).to(x).view(-1, 1, 1, 1)
             most = max(1, _RIBBON_PIXELS // (x.shape[2] * x.shape[3]))

@@ -39,20 +39,27 @@ def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense)
 
 @pytest.mark.parametrize("name", [name for name, known in DEFENSES.items() if hasattr(known, "region")])
 @pytest.mark.parametrize("attacked", [True, False])
-def test_moving_lambda_costs_one_pass(bench, scene, attempt, passes, name, attacked):
+def test_moving_lambda_costs_no_pass_where_the_ribbon_has_been(bench, scene, attempt, passes, name, attacked):
     tried = attempt if attacked else None
     everything(bench, scene, tried, DEFENSES[name](lam=2.3))
     passes.clear()
-    for lam in (2.4, 0.5, 4.9):
+    found = [everything(bench, scene, tried, DEFENSES[name](lam=lam)) for lam in (2.4, 0.5, 4.9)]
+    assert passes == []
+    for story in found:
+        alone = scene.classifier(story.defended.x)
+        torch.testing.assert_close(story.defended.logits, alone, rtol=0, atol=1e-5)
+    passes.clear()
+    for lam in (2.41, 0.53, 4.99):
         everything(bench, scene, tried, DEFENSES[name](lam=lam))
     assert passes == [1, 1, 1]
 
 
 def test_going_back_to_a_lambda_costs_nothing(bench, scene, attempt, passes):
     everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.3))
+    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.41))
     everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.4))
     passes.clear()
-    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.3))
+    everything(bench, scene, attempt, DEFENSES["slgs"](lam=2.41))
     assert passes == []
 
 
