@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -31,7 +32,7 @@ class Seen:
         x: the picture, (1, 3, H, W) in [0, 1].
         logits: (1, labels).
         top: the five likeliest labels.
-        ssim, psnr: likeness to the clean photo, None for the clean one; psnr is infinite if nothing differs.
+        clean: the clean photo; None where this is it.
         ndcg: likeness of the classifier's ranking to that of the clean photo, also of a photo that a defense
             rejects; None for the clean one.
         votes: labels that a defense counted before it decided; empty where the classifier's word counts.
@@ -41,11 +42,20 @@ class Seen:
     x: Tensor
     logits: Tensor
     top: tuple[Prediction, ...]
-    ssim: float | None = None
-    psnr: float | None = None
+    clean: Tensor | None = None
     ndcg: float | None = None
     votes: tuple[str, ...] = ()
     rejected: bool = False
+
+    @cached_property
+    def ssim(self) -> float | None:
+        """Likeness to the clean photo, of which not every door asks; None for the clean one."""
+        return None if self.clean is None else ssim(self.clean, self.x)
+
+    @cached_property
+    def psnr(self) -> float | None:
+        """Likeness to the clean photo in dB, infinite if nothing differs; None for the clean one."""
+        return None if self.clean is None else psnr(self.clean, self.x)
 
     @property
     def outcome(self) -> Literal["accepted", "rejected"] | None:
@@ -283,7 +293,7 @@ def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Seen | None =
     if clean is None:
         return seen
     likeness = ndcg(clean.logits.softmax(1), scores.softmax(1)).item()
-    return replace(seen, ssim=ssim(clean.x, x), psnr=psnr(clean.x, x), ndcg=likeness)
+    return replace(seen, clean=clean.x, ndcg=likeness)
 
 
 def _defend(
