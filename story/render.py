@@ -111,7 +111,9 @@ def _values(step: Step, index: int) -> NDArray[np.floating]:
     values = step.map[index].detach().cpu()
     if step.kind != "photo" or values.dtype != torch.float32:
         values = values.double()
-    return np.nan_to_num(values.numpy(), posinf=0, neginf=0)
+    numbers = values.numpy()
+    finite = np.isfinite(numbers)
+    return numbers if finite.all() else np.where(finite, numbers, 0)
 
 
 def _limits(step: Step, values: NDArray[np.floating]) -> tuple[float, float]:

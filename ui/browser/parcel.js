@@ -7,31 +7,41 @@ function openParcel(bytes) {
   return { ...header, parts };
 }
 
-// PNG files as addresses that an <img> shows at once, because they are decoded before anybody sees them.
+// Pictures as addresses that an <img> shows at once, because they are decoded before anybody sees them.
 class Pictures {
   constructor() {
-    this.kept = [];
+    // Image by file, in the order in which they were asked for.
+    this.kept = new Map();
     this.turn = 0;
   }
 
-  // Resolves to the addresses, or to null where a later call has overtaken this one.
+  // Resolves to the addresses of PNG or BMP files, or to null where a later call has overtaken this one. The very same
+  // array as before is not decoded again.
   async load(files) {
     const turn = ++this.turn;
-    const fresh = files.map((file) => {
-      const image = new Image();
-      image.src = URL.createObjectURL(new Blob([file], { type: "image/png" }));
-      return image;
-    });
+    const fresh = [];
+    const images = new Map();
+    for (const file of files) {
+      images.set(file, this.kept.get(file) ?? images.get(file) ?? new Image());
+      if (images.get(file).src) continue;
+      images.get(file).src = URL.createObjectURL(new Blob([file], { type: file[0] === 0x42 ? "image/bmp" : "image/png" }));
+      fresh.push(images.get(file));
+    }
     await Promise.all(fresh.map((image) => image.decode()));
     if (turn !== this.turn) {
-      for (const image of fresh) URL.revokeObjectURL(image.src);
+      this.forget(fresh);
       return null;
     }
     // The old ones go one update later, when no <img> shows them any more.
-    const old = this.kept;
-    this.kept = fresh;
+    const old = [...this.kept].filter(([file]) => !images.has(file)).map(([, image]) => image);
+    this.kept = images;
     requestAnimationFrame(() => this.forget(old));
-    return fresh.map((image) => image.src);
+    return files.map((file) => images.get(file).src);
+  }
+
+  // The first one, as it is drawn.
+  get first() {
+    return this.kept.values().next().value;
   }
 
   forget(images) {
@@ -40,8 +50,8 @@ class Pictures {
 
   leave() {
     this.turn += 1;
-    this.forget(this.kept);
-    this.kept = [];
+    this.forget(this.kept.values());
+    this.kept = new Map();
   }
 }
 

@@ -18,7 +18,7 @@ class PlacePicker {
     const sources = await this.pictures.load(parts);
     if (sources === null) return;
     const image = this.find(".under");
-    const { naturalWidth, naturalHeight } = this.pictures.kept[0];
+    const { naturalWidth, naturalHeight } = this.pictures.first;
     this.size = { x: naturalWidth, y: naturalHeight };
     this.sides = sides;
     image.src = sources[0];

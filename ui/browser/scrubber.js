@@ -25,7 +25,7 @@ class Scrubber {
     if (sources === null) return;
     this.pause();
     Object.assign(this, { sources, captions, series, places });
-    const { naturalWidth, naturalHeight } = this.pictures.kept[0];
+    const { naturalWidth, naturalHeight } = this.pictures.first;
     this.root.style.setProperty("--aspect", naturalWidth / naturalHeight);
     this.root.style.setProperty("--colour", colour);
     this.root.classList.toggle("sharp", this.find(".pane").clientWidth * devicePixelRatio >= naturalWidth);

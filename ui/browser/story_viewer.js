@@ -30,7 +30,7 @@ const svg = (tag, attributes) => {
 class Values {
   constructor({ kind, values, limits }, bytes) {
     Object.assign(this, values, { kind, limits });
-    this.numbers = kind === "photo" ? bytes : new Uint16Array(bytes.slice().buffer);
+    this.numbers = kind === "photo" ? bytes : new Uint16Array(bytes.buffer);
   }
 
   at(row, column) {
@@ -49,6 +49,44 @@ class Values {
     };
     const numbers = this.at(row, column).map((value) => show[this.kind](value));
     return numbers.length === 1 ? numbers[0] : numbers.map((number, i) => `${"RGB"[i]} ${number}`).join("  ");
+  }
+
+  // As `story.render` draws it, as a BMP file, which costs nothing to pack: three bytes a pixel, blue first, from the
+  // bottom row upwards, each row filled up to whole words.
+  bitmap(legend) {
+    const { width, height } = this;
+    const row = (3 * width + 3) & ~3;
+    const file = new Uint8Array(54 + row * height);
+    const head = new DataView(file.buffer);
+    head.setUint16(0, 0x424d);
+    head.setUint32(2, file.length, true);
+    for (const [at, number] of [[10, 54], [14, 40], [18, width], [22, height]]) head.setUint32(at, number, true);
+    head.setUint16(26, 1, true);
+    head.setUint16(28, 24, true);
+    const [colours, placeOf] = this.kind === "photo" ? [this.numbers, (i) => 3 * i] : [legend, this.shade.bind(this)];
+    for (let y = 0, i = 0; y < height; y += 1) {
+      let to = 54 + row * (height - 1 - y);
+      for (let x = 0; x < width; x += 1, i += 1, to += 3) {
+        const from = placeOf(i);
+        file[to] = colours[from + 2];
+        file[to + 1] = colours[from + 1];
+        file[to + 2] = colours[from];
+      }
+    }
+    return file;
+  }
+
+  // Where in the legend's bytes the colour of pixel `i` stands: that of its channel of largest magnitude, of 0 for what
+  // is not a number.
+  shade(i) {
+    const step = (this.high - this.low) / 65534;
+    let strongest = 0;
+    for (let at = i * this.channels; at < (i + 1) * this.channels; at += 1) {
+      const value = this.numbers[at] === 65535 ? 0 : this.low + this.numbers[at] * step;
+      if (Math.abs(value) > Math.abs(strongest)) strongest = value;
+    }
+    const [low, high] = this.limits;
+    return 3 * Math.round(255 * between(0, (strongest - low) / (high - low), 1));
   }
 }
 
@@ -121,6 +159,13 @@ class View {
   }
 }
 
+// A panel of the header with its bytes opened, which are its own: it may outlive the message.
+function unpack(panel, parts) {
+  const [legend, bytes, arrows] = parts.map((part) => part.slice());
+  const numbers = new Values(panel, bytes);
+  return { ...panel, legend, numbers, bitmap: numbers.bitmap(legend), arrows: new Int16Array(arrows.buffer) };
+}
+
 class StoryViewer {
   constructor(root) {
     this.root = root;
@@ -157,7 +202,9 @@ class StoryViewer {
   async show({ digest, key, chosen, sideBySide, panels, parts }) {
     if (digest === this.digest) return;
     this.digest = digest;
-    const sources = await this.pictures.load(panels.map((_, i) => parts[4 * i]));
+    const known = new Map(this.panels.map((panel) => [panel.digest, panel]));
+    const unpacked = panels.map((panel, i) => known.get(panel.digest) ?? unpack(panel, parts.slice(3 * i, 3 * i + 3)));
+    const sources = await this.pictures.load(unpacked.map(({ bitmap }) => bitmap));
     if (sources === null) return;
     if (this.place === undefined) {
       this.place = `unfool.story_viewer.${key}`;
@@ -169,16 +216,9 @@ class StoryViewer {
     }
     if (chosen !== this.proposed && chosen !== null) this.name = chosen;
     this.proposed = chosen;
-    this.panels = panels.map((panel, i) => ({
-      ...panel,
-      source: sources[i],
-      legend: parts[4 * i + 1],
-      numbers: panel.values && new Values(panel, parts[4 * i + 2]),
-      arrows: new Int16Array(parts[4 * i + 3].slice().buffer),
-    }));
-    const size = this.panels.find((panel) => panel.values)?.values;
-    this.view.width = size?.width ?? this.pictures.kept[0].naturalWidth;
-    this.view.height = size?.height ?? this.pictures.kept[0].naturalHeight;
+    this.panels = unpacked.map((panel, i) => ({ ...panel, source: sources[i] }));
+    this.view.width = this.panels[0].values.width;
+    this.view.height = this.panels[0].values.height;
     this.view.set(this.view.scale, this.view.x, this.view.y);
     if (this.view.pixel) this.view.point(this.view.pixel.row, this.view.pixel.column);
     this.root.classList.toggle("side-by-side", sideBySide);
@@ -408,7 +448,7 @@ class StoryViewer {
     for (const [{ arrows, where, value }, { numbers }] of this.shown) {
       arrows.setAttribute("viewBox", seen.join(" "));
       where.textContent = pixel ? `row ${pixel.row}, column ${pixel.column}` : "Point at a pixel to read its value";
-      value.textContent = pixel && numbers ? numbers.words(pixel.row, pixel.column) : "";
+      value.textContent = pixel ? numbers.words(pixel.row, pixel.column) : "";
     }
     this.markLegend(this.find(".about.shown .here"), panels[index], pixel);
     this.row.forEach(({ legend }, i) => this.markLegend(legend.querySelector(".here"), panels[i], pixel));
@@ -437,7 +477,7 @@ class StoryViewer {
   // Where on the ramp the value under the cross lies.
   markLegend(here, { numbers, limits: [low, high] }, pixel) {
     if (!here) return;
-    const values = pixel && numbers ? numbers.at(pixel.row, pixel.column) : [];
+    const values = pixel ? numbers.at(pixel.row, pixel.column) : [];
     const strongest = values.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), values[0]);
     here.hidden = !Number.isFinite(strongest);
     if (!here.hidden) here.style.left = `${100 * between(0, (strongest - low) / (high - low || 1), 1)}%`;

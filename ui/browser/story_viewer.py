@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from story import Kind, Step
-from story.render import legend, limits, render, to_png
+from story.render import legend, limits
 from ui.browser.assembly import assemble
 from ui.browser.formula import formula_markup
-from ui.browser.parcel import pack
+from ui.browser.parcel import digest_of, pack
 from ui.shelf import Shelf
 
 _LEVELS = 65534  # of a quantised value; 65535 says "not a number"
 _mount = assemble("story_viewer")
-_panels: Shelf[Panel] = Shelf(48)
-"""The last panels of all visits: most steps stay as they are while a slider moves."""
+_panels: Shelf[tuple[Tensor, Tensor | None, Panel]] = Shelf(64)
+"""The last panel of each step with what it shows, of all visits: most stay while a slider moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,31 +32,32 @@ class Panel:
 
     Attributes:
         name: what the visitor reads, unique in its story.
-        png: the map as ``story.render`` coloured it, lossless.
         legend: (256, 3) colours from the low to the high end; (0, 3) where there is none.
         limits: values at the two ends of the legend.
         kind: of the step.
         note: one sentence, what to look for.
         formula: LaTeX.
-        values: (H, W) or (H, W, 3) numbers under the pointer, a photo's in [0, 1]; None for none.
+        values: (H, W) or (H, W, 3), a photo's in [0, 1]; the browser draws them and reads them out.
         alt: the picture in words.
         arrows: (N, 4), row and column where each begins and ends; drawn when zoomed in. None for none.
     """
 
     name: str
-    png: bytes
     legend: NDArray[np.uint8]
     limits: tuple[float, float]
     kind: Kind
     note: str
     formula: str
-    values: NDArray[np.float32] | None
+    values: NDArray[np.float32]
     alt: str
     arrows: NDArray[np.int16] | None = None
 
     @cached_property
     def told(self) -> tuple[dict[str, Any], list[bytes]]:
-        """What the browser gets of it: its part of the header, and its bytes."""
+        """What the browser gets of it: its part of the header, and its bytes.
+
+        By the ``digest`` in the header the browser knows a panel that has not changed.
+        """
         numbers, scale = _quantise(self)
         header = {
             "name": self.name,
@@ -68,7 +69,8 @@ class Panel:
             "values": scale,
         }
         arrows = b"" if self.arrows is None else self.arrows.astype("<i2").tobytes()
-        return header, [self.png, self.legend.tobytes(), numbers, arrows]
+        parts = [self.legend.tobytes(), numbers, arrows]
+        return {**header, "digest": digest_of(json.dumps(header), parts)}, parts
 
 
 def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
@@ -77,20 +79,23 @@ def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
 
 
 def _panel(step: Step, index: int) -> Panel:
+    maps = step.map[index].detach().cpu()
     lines = None if step.arrows is None else step.arrows[index].cpu()
-    told = (step.name, step.kind, step.note, step.formula, step.own_scale)
-    key = (*told, *(None if maps is None else _mark(maps) for maps in (step.map[index], lines)))
-    return _panels.get(key) or _panels.put(key, _drawn(step, index))
+    key = (step.name, step.kind, step.note, step.formula, step.own_scale)
+    known = _panels.get(key)
+    if known is not None and _same(known[0], maps) and _same(known[1], lines):
+        return known[2]
+    return _panels.put(key, (maps, lines, _drawn(step, index, maps, lines)))[2]
 
 
-def _mark(maps: Tensor) -> tuple[Any, ...]:
-    """Every byte of ``maps``, its type and shape, in short."""
-    numbers = maps.detach().cpu().contiguous().numpy()
-    return hashlib.sha256(numbers.data).digest(), numbers.dtype.str, numbers.shape
+def _same(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.dtype == other.dtype and torch.equal(one, other)
 
 
-def _drawn(step: Step, index: int) -> Panel:
-    values = step.map[index].detach().cpu().float().permute(1, 2, 0).numpy()
+def _drawn(step: Step, index: int, maps: Tensor, lines: Tensor | None) -> Panel:
+    values = maps.float().permute(1, 2, 0).numpy()
     height, width, channels = values.shape
     low, high = limits(step, index)
     alt = f"{step.name}, {width} by {height} pixels"
@@ -98,7 +103,6 @@ def _drawn(step: Step, index: int) -> Panel:
         alt += f", from {low:.3g} to {high:.3g}, mean {float(values.mean()):.3g}"
     return Panel(
         name=step.name,
-        png=to_png(render(step, index)),
         legend=legend(step.kind),
         limits=(low, high),
         kind=step.kind,
@@ -106,7 +110,7 @@ def _drawn(step: Step, index: int) -> Panel:
         formula=step.formula,
         values=values if channels > 1 else values[..., 0],
         alt=alt,
-        arrows=None if step.arrows is None else _arrows(step.arrows[index]),
+        arrows=None if lines is None else _arrows(lines),
     )
 
 
@@ -150,28 +154,31 @@ def story_parcel(
     headers = [panel.told[0] for panel in panels]
     parts = [part for panel in panels for part in panel.told[1]]
     header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
-    return pack(header, parts)
+    return pack(header, parts, told=True)
 
 
-def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any] | None]:
+def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any]]:
     """The panel's values as bytes, and what the browser needs to read them.
 
     A photo as its 8-bit numbers; any other map in 65535 levels between its own extremes, which is finer than
     what is shown of it.
     """
     values = panel.values
-    if values is None:
-        return b"", None
     scale: dict[str, Any] = {
         "height": values.shape[0],
         "width": values.shape[1],
         "channels": 1 if values.ndim == 2 else values.shape[2],
     }
-    if panel.kind == "photo":
-        return np.rint(values.clip(0, 1) * values.dtype.type(255)).astype(np.uint8).tobytes(), scale
     finite = np.isfinite(values)
-    known = values[finite].astype(np.float64)
+    whole = bool(finite.all())
+    if panel.kind == "photo":
+        shown = (values if whole else np.where(finite, values, 0)).clip(0, 1)
+        return np.rint(shown * values.dtype.type(255)).astype(np.uint8).tobytes(), scale
+    known = (values if whole else values[finite]).astype(np.float64)
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    shares = np.rint((known - low) * (_LEVELS / ((high - low) or 1.0))).astype("<u2")
+    if whole:
+        return shares.tobytes(), {**scale, "low": low, "high": high}
     levels = np.full(values.shape, _LEVELS + 1, "<u2")
-    levels[finite] = np.rint((known - low) / ((high - low) or 1.0) * _LEVELS)
+    levels[finite] = shares
     return levels.tobytes(), {**scale, "low": low, "high": high}

@@ -28,7 +28,7 @@ class Wipe {
     this.digest = digest;
     const sources = await this.pictures.load(parts);
     if (sources === null) return;
-    const { naturalWidth, naturalHeight } = this.pictures.kept[0];
+    const { naturalWidth, naturalHeight } = this.pictures.first;
     this.root.style.setProperty("--aspect", naturalWidth / naturalHeight);
     this.root.classList.toggle("sharp", this.find(".pane").clientWidth * devicePixelRatio >= naturalWidth);
     ["before", "after"].forEach((which, i) => Object.assign(this.find(`.${which}`), { src: sources[i], alt: names[i] }));
