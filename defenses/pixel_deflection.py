@@ -11,9 +11,9 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import COMBINATIONS, robust_cam
+from explain import COMBINATIONS, kept_with_it, robust_cam
 from ops import denoisers
-from ops.deflection import Deflections, deflect, draw, moved, outcome
+from ops.deflection import Deflections, deflect, draw, moved
 from ops.straight_through import clipped
 from ops.wavelets import WAVELETS, Shrinkage, denoise, mosaic
 from story import Step, param
@@ -258,7 +258,7 @@ class PixelDeflection(Defense):
                 return deflected
 
     def _bands(self, x: Tensor, sigma: float | None) -> Shrinkage:
-        return denoise(
+        return _denoised(
             x,
             sigma=sigma,
             wavelet=self.wavelet,
@@ -268,9 +268,13 @@ class PixelDeflection(Defense):
         )
 
 
+_denoised = kept_with_it(denoise)
+"""For the views of its inside, which look at the very photo that the steps denoised."""
+
+
 def arrows(copies: Deflections, width: int) -> Tensor:
     """Whence each moved pixel has its colour in the end: (B, N, 4), row and column from and to."""
-    end = outcome(copies)
+    end = copies.end
     lines = torch.stack(
         [end.origins // width, end.origins % width, end.targets // width, end.targets % width], -1
     )

@@ -90,20 +90,29 @@ class Band:
 
 
 @dataclass(frozen=True, eq=False)
+class Origins:
+    """What the robust CAM of one photo is made of.
+
+    Attributes:
+        top: the labels whose maps it combines, likeliest first.
+        maps: their class activation maps, each stretched to [0, 1].
+    """
+
+    top: tuple[Prediction, ...]
+    maps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Inside:
     """What is inside one story of Pixel Deflection, of its only photo.
 
     Attributes:
-        top: the labels whose maps make up the robust CAM, likeliest first.
-        maps: their class activation maps, each stretched to [0, 1].
         values: the robust CAM, (H, W).
         moved: whether a pixel has another's colour, (H, W).
         coefficients: two steps, the brightness's coefficients before and after shrinkage.
         bands: of the brightness, coarsest first.
     """
 
-    top: tuple[Prediction, ...]
-    maps: tuple[Step, ...]
     values: Tensor
     moved: Tensor
     coefficients: tuple[Step, ...]
@@ -115,7 +124,15 @@ class Inside:
         return int((self.moved & (self.values >= OBJECT)).sum())
 
 
-def look_inside(story: Story, model: Classifier) -> Inside:
+def origins(x: Tensor, model: Classifier, top_k: int) -> Origins:
+    """Of the map of ``top_k`` labels for one photo (1, 3, H, W)."""
+    maps = min_max(enlarged(top_maps(x, model, top_k=top_k), x.shape[-2:]))
+    top = model.top(logits(x, model), maps.shape[1])[0]
+    steps = (Step(line.label, maps[:, k : k + 1], "heat") for k, line in enumerate(top))
+    return Origins(tuple(top), tuple(steps))
+
+
+def look_inside(story: Story) -> Inside:
     """What the steps of ``story``, whose defense is Pixel Deflection, were made of.
 
     Raises:
@@ -124,32 +141,33 @@ def look_inside(story: Story, model: Classifier) -> Inside:
     defense = story.defense
     if not isinstance(defense, PixelDeflection):
         raise TypeError(f"this is a story of {type(defense).__name__}")
-    x = (story.attacked or story.clean).x
-    size = (x.shape[-2], x.shape[-1])
-    maps = min_max(enlarged(top_maps(x, model, top_k=defense.top_k), size))
-    shrunk = defense.smooth(by_name(story.steps, "deflected").map)[1]
-    bands = []
+    deflected = by_name(story.steps, "deflected").map
+    shrunk = defense.smooth(deflected)[1]
+    thresholds = shrunk.thresholds[0, 0].tolist()
+    shares = [
+        torch.stack([(level[0, 0] != 0).float().mean((-2, -1)) for level in found]).tolist()
+        for found in (shrunk.before, shrunk.after)
+    ]
     levels = len(shrunk.before)
-    for number, (before, after) in enumerate(zip(shrunk.before, shrunk.after, strict=True)):
-        for band, direction in enumerate(BANDS):
-            bands.append(
-                Band(
-                    level=levels - number,
-                    direction=direction,
-                    threshold=float(shrunk.thresholds[0, 0, number, band]),
-                    before=float((before[0, 0, band] != 0).float().mean()),
-                    after=float((after[0, 0, band] != 0).float().mean()),
-                )
-            )
-    top = model.top(logits(x, model), maps.shape[1])[0]
+    bands = [
+        Band(
+            level=levels - number,
+            direction=direction,
+            threshold=thresholds[number][band],
+            before=shares[0][number][band],
+            after=shares[1][number][band],
+        )
+        for number in range(levels)
+        for band, direction in enumerate(BANDS)
+    ]
+    size = (deflected.shape[-2], deflected.shape[-1])
+    after = by_name(story.steps, "wavelet bands").map
     return Inside(
-        top=tuple(top),
-        maps=tuple(Step(line.label, maps[:, k : k + 1], "heat") for k, line in enumerate(top)),
         values=by_name(story.steps, "robust cam").map[0, 0],
         moved=by_name(story.steps, "moved").map[0, 0] > 0,
         coefficients=(
             Step("before shrinkage", mosaic(shrunk.before, shrunk.rest, shrunk.before, size), "heat"),
-            Step("after shrinkage", mosaic(shrunk.after, shrunk.rest, shrunk.before, size), "heat"),
+            Step("after shrinkage", after, "heat"),
         ),
         bands=tuple(bands),
     )

@@ -109,6 +109,7 @@ def enlarged(maps: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(maps, list(size), mode="bilinear", align_corners=False)
 
 
+@remembered
 def robust_cam(x: Tensor, model: Classifier, *, top_k: int, combination: str) -> Tensor:
     """Where the objects of the ``top_k`` predicted labels are, (B, 1, H, W) in [0, 1].
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -23,6 +24,11 @@ class Deflections:
 
     targets: Tensor
     sources: Tensor
+
+    @cached_property
+    def end(self) -> Outcome:
+        """What they all come to."""
+        return outcome(self)
 
 
 def draw(
@@ -149,7 +155,7 @@ def deflect(x: Tensor, deflections: Deflections) -> Tensor:
     """The photos after all copies, (B, C, H, W), bit for bit as one by one; differentiable in ``x``."""
     batch, channels = x.shape[:2]
     flat = x.flatten(2)
-    end = outcome(deflections)
+    end = deflections.end
     shape = (batch, channels, end.origins.shape[-1])
     colours = flat.gather(2, end.origins.expand(shape))
     if colours.requires_grad:
@@ -160,7 +166,7 @@ def deflect(x: Tensor, deflections: Deflections) -> Tensor:
 
 def moved(deflections: Deflections, height: int, width: int) -> Tensor:
     """1 where a pixel has the colour of another, (B, 1, H, W); where any channel has, if they move apart."""
-    end = outcome(deflections)
+    end = deflections.end
     batch = end.targets.shape[0]
     elsewhere = (end.origins != end.targets).flatten(1)
     empty = torch.zeros(batch, height * width, device=elsewhere.device)

@@ -51,10 +51,10 @@ def decompose(x: Tensor, wavelet: str, levels: int) -> tuple[Tensor, tuple[Tenso
     """
     details = []
     for _ in range(levels):
-        low, high = _split(x, wavelet, -2)
-        x, vertical = _split(low, wavelet, -1)
-        horizontal, diagonal = _split(high, wavelet, -1)
-        details.append(torch.stack([horizontal, vertical, diagonal], 2))
+        # Both halves of the one direction go through the other together.
+        low, high = _split(torch.stack(_split(x, wavelet, -2), 2), wavelet, -1)
+        x = low[:, :, 0]
+        details.append(torch.cat([low[:, :, 1:], high], 2))  # horizontal, vertical, diagonal
     return x, tuple(reversed(details))
 
 
@@ -62,9 +62,8 @@ def recompose(rest: Tensor, details: tuple[Tensor, ...], wavelet: str) -> Tensor
     """The inverse of ``decompose``; a side that was odd comes back one longer."""
     for level in details:
         rest = rest[..., : level.shape[-2], : level.shape[-1]]
-        horizontal, vertical, diagonal = level.unbind(2)
-        low = _join(rest, vertical, wavelet, -1)
-        high = _join(horizontal, diagonal, wavelet, -1)
+        lows = torch.stack([rest, level[:, :, 0]], 2)
+        low, high = _join(lows, level[:, :, 1:], wavelet, -1).unbind(2)
         rest = _join(low, high, wavelet, -2)
     return rest
 
@@ -197,7 +196,7 @@ def mosaic(
     picture = rest.new_zeros(len(rest), 1, height, width)
     corner = (height >> len(details), width >> len(details))
     if min(corner) > 0:
-        picture[..., : corner[0], : corner[1]] = F.interpolate(min_max(rest[:, :1]), corner)
+        picture[..., : corner[0], : corner[1]] = _fitted(min_max(rest[:, :1]), corner)
     for depth, (level, scale) in enumerate(zip(details, scales, strict=True)):
         down, across = height >> (len(details) - depth), width >> (len(details) - depth)
         if min(down, across) < 1:
@@ -206,9 +205,12 @@ def mosaic(
         shares = level[:, 0].abs() / largest.where(largest > 0, 1)
         below = (min(2 * down, height) - down, across)
         right = (down, min(2 * across, width) - across)
-        picture[..., down : 2 * down, :across] = F.interpolate(shares[:, :1], below)
-        picture[..., :down, across : 2 * across] = F.interpolate(shares[:, 1:2], right)
-        picture[..., down : 2 * down, across : 2 * across] = F.interpolate(
-            shares[:, 2:], (below[0], right[1])
-        )
+        picture[..., down : 2 * down, :across] = _fitted(shares[:, :1], below)
+        picture[..., :down, across : 2 * across] = _fitted(shares[:, 1:2], right)
+        picture[..., down : 2 * down, across : 2 * across] = _fitted(shares[:, 2:], (below[0], right[1]))
     return picture
+
+
+def _fitted(band: Tensor, size: tuple[int, int]) -> Tensor:
+    """A band in the size of its place, which for most photos it has."""
+    return band if band.shape[-2:] == size else F.interpolate(band, size)

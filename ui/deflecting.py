@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Hashable
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import plotly.graph_objects as go
 import streamlit as st
 import torch
 
+from classifiers import Prediction
 from defenses import PixelDeflection
-from evaluation.deflection import OBJECT, Inside, look_inside, probabilities
+from evaluation.deflection import OBJECT, Inside, look_inside, origins, probabilities
 from evaluation.metrics import ndcg
 from evaluation.run import Story
 from story.render import render, to_png
 from ui.attacking import Result
 from ui.browser import panels_of, story_viewer
-from ui.compute import Scene, workbench
+from ui.compute import Attempt, Scene, Workbench, workbench
 from ui.draws import draws_beside
-from ui.figures import PLAIN, map_figure
+from ui.figures import PLAIN, fill_map_figure, map_figure
 from ui.verdict import NDCG_HELP, adversary, percent
 
 _ASKED = "parts_asked"
@@ -26,60 +29,94 @@ _ASKED = "parts_asked"
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
     """Everything below the steps."""
-    defense = story.defense
-    assert isinstance(defense, PixelDeflection)
-    inside = workbench().once(
-        ("inside", *_key(scene, result, defense)), lambda: look_inside(story, scene.classifier)
-    )
-    _map(inside, defense)
-    _bands(inside, defense)
-    _table(scene, result, story)
+    attempt = result.attempt if result else None
+    seen = views(workbench(), scene, attempt, story)
+    _map(seen, story)
+    _bands(seen.inside, story)
+    _table(scene, attempt, story)
 
 
-def _key(scene: Scene, result: Result | None, defense: PixelDeflection) -> tuple[Any, ...]:
-    return scene.key, result.attempt.key if result else None, defense
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What is shown of the inside of a story of Pixel Deflection.
+
+    Attributes:
+        inside: what its steps were made of.
+        top: the labels whose maps make up the robust CAM, likeliest first.
+        maps: these maps as PNG files.
+        distribution: of the map's values.
+    """
+
+    inside: Inside
+    top: tuple[Prediction, ...]
+    maps: tuple[bytes, ...]
+    distribution: go.Figure
+
+
+def views(bench: Workbench, scene: Scene, attempt: Attempt | None, story: Story) -> Views:
+    """Of a ``story`` of this photo and attack; what a slider leaves as it is lies on the ``bench``."""
+    defense, x = _defense(story), (story.attacked or story.clean).x
+
+    def looked() -> tuple[tuple[Prediction, ...], tuple[bytes, ...]]:
+        found = origins(x, scene.classifier, defense.top_k)
+        return found.top, tuple(to_png(render(step)) for step in found.maps)
+
+    top, maps = bench.once(("origins", *_key(scene, attempt), defense.top_k), looked)
+    inside = bench.once(("inside", *_key(scene, attempt), defense), lambda: look_inside(story))
+    values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
+    figure = bench.once(("distribution of the map",), map_figure)
+    return Views(inside, top, maps, fill_map_figure(figure, values, values[moved]))
+
+
+def _key(scene: Scene, attempt: Attempt | None) -> tuple[Hashable, ...]:
+    return scene.key, attempt.key if attempt else None
 
 
 # --- the map ----------------------------------------------------------------------------------------------
 
 
-def _map(inside: Inside, defense: PixelDeflection) -> None:
+def _map(seen: Views, story: Story) -> None:
     st.subheader("What the map is made of", anchor=False)
-    if defense.map == "none":
+    if _defense(story).map == "none":
         st.markdown("The map is switched off: every pixel is as likely to be moved as any other.")
         return
-    names = ", ".join(f"**{line.label}** {percent(line.probability)}" for line in inside.top)
+    names = ", ".join(f"**{line.label}** {percent(line.probability)}" for line in seen.top)
     st.markdown(f"The robust CAM combines the maps of what the classifier takes this photo for: {names}.")
     with st.container(horizontal=True, gap="small"):
-        for step in inside.maps:
+        for line, picture in zip(seen.top, seen.maps, strict=True):
             st.image(
-                to_png(render(step)),
+                picture,
                 width=132,
-                caption=step.name,
+                caption=line.label,
                 output_format="PNG",
-                alt=f"Class activation map of {step.name}",
+                alt=f"Class activation map of {line.label}",
             )
     chart, words = st.columns([2, 1], gap="large", vertical_alignment="center")
-    values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
     chart.plotly_chart(
-        map_figure(values, values[moved]),
+        seen.distribution,
         config=PLAIN,
         key="map_distribution",
         alt="Share of all pixels, and of the moved ones, over the value of the robust CAM",
     )
-    on, total = inside.moved_on_object, int(moved.sum())
-    covered = float((values >= OBJECT).mean())
+    inside = seen.inside
+    on, total = inside.moved_on_object, int(inside.moved.sum())
+    covered = float((inside.values >= OBJECT).float().mean())
     words.markdown(
         f"**{total}** pixels have another's colour: **{on}** on an object, where the map is {OBJECT:g} or "
         f"more, and **{total - on}** elsewhere. The objects cover {percent(covered)} of the photo."
     )
 
 
+def _defense(story: Story) -> PixelDeflection:
+    assert isinstance(story.defense, PixelDeflection)
+    return story.defense
+
+
 # --- wavelets ---------------------------------------------------------------------------------------------
 
 
-def _bands(inside: Inside, defense: PixelDeflection) -> None:
-    if defense.denoiser != "wavelet":
+def _bands(inside: Inside, story: Story) -> None:
+    if _defense(story).denoiser != "wavelet":
         return
     st.subheader("What the wavelets take away", anchor=False)
     story_viewer(panels_of(inside.coefficients), key="coefficients", side_by_side=True)
@@ -101,11 +138,10 @@ def _bands(inside: Inside, defense: PixelDeflection) -> None:
 # --- the post's table -------------------------------------------------------------------------------------
 
 
-def _table(scene: Scene, result: Result | None, story: Story) -> None:
+def _table(scene: Scene, attempt: Attempt | None, story: Story) -> None:
     st.subheader("Which part helps", anchor=False)
-    defense = story.defense
-    assert isinstance(defense, PixelDeflection)
-    if result is None or story.attacked is None:
+    defense = _defense(story)
+    if attempt is None or story.attacked is None:
         st.markdown("Choose the attacked photo to see what map, deflections and denoiser each give back.")
         return
     attacked = story.attacked.x
@@ -113,7 +149,7 @@ def _table(scene: Scene, result: Result | None, story: Story) -> None:
         "The post's table for this very photo: each part by itself, over several draws of the pixels.",
         "deflection_draws",
     )
-    key = ("combinations", count, *_key(scene, result, defense))
+    key = ("combinations", count, *_key(scene, attempt), defense)
     if st.button("Measure the parts", icon=":material/play_arrow:", key="measure_parts"):
         st.session_state[_ASKED] = key
     if st.session_state.get(_ASKED) != key:

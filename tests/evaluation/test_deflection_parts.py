@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from defenses import LGS, PixelDeflection
-from evaluation.deflection import COMBINATIONS, combinations, look_inside, probabilities
+from evaluation.deflection import COMBINATIONS, combinations, look_inside, origins, probabilities
 from evaluation.run import run_story
 from explain import enlarged, top_maps
+from ops import wavelets
 from story import by_name
 
 PARTS = {
@@ -67,11 +68,7 @@ def test_a_look_inside(photos, tiny_classifier):
     story = run_story(
         photos[:1], tiny_classifier, defense=PixelDeflection(shrinkage="hard", levels=2, top_k=3)
     )
-    inside = look_inside(story, tiny_classifier)
-    assert [line.label for line in inside.top] == [line.label for line in story.clean.top[:3]]
-    raw = enlarged(top_maps(photos[:1], tiny_classifier, top_k=3), (44, 53))[0]
-    for step, plane in zip(inside.maps, raw, strict=True):
-        torch.testing.assert_close(step.map[0, 0], (plane - plane.min()) / (plane.max() - plane.min()))
+    inside = look_inside(story)
     assert torch.equal(inside.values, by_name(story.steps, "robust cam").map[0, 0])
     moved = by_name(story.steps, "moved").map[0, 0] > 0
     assert torch.equal(inside.moved, moved)
@@ -83,8 +80,24 @@ def test_a_look_inside(photos, tiny_classifier):
     assert any(band.after < band.before for band in inside.bands)
     before, after = inside.coefficients
     assert (after.map <= before.map).all()
+    assert torch.equal(after.map, by_name(story.steps, "wavelet bands").map)
+
+
+def test_the_photo_is_not_denoised_again_for_a_look_inside(photos, tiny_classifier, monkeypatch):
+    story = run_story(photos[:1], tiny_classifier, defense=PixelDeflection())
+    monkeypatch.setattr(wavelets, "decompose", None)
+    assert len(look_inside(story).bands) > 0
+
+
+def test_the_maps_that_the_robust_cam_combines(photos, tiny_classifier):
+    found = origins(photos[:1], tiny_classifier, 3)
+    assert found.top == tuple(run_story(photos[:1], tiny_classifier).clean.top[:3])
+    raw = enlarged(top_maps(photos[:1], tiny_classifier, top_k=3), (44, 53))[0]
+    for step, line, plane in zip(found.maps, found.top, raw, strict=True):
+        assert step.name == line.label
+        torch.testing.assert_close(step.map[0, 0], (plane - plane.min()) / (plane.max() - plane.min()))
 
 
 def test_another_defense_has_no_such_inside(photos, tiny_classifier):
     with pytest.raises(TypeError, match="LGS"):
-        look_inside(run_story(photos[:1], tiny_classifier, defense=LGS()), tiny_classifier)
+        look_inside(run_story(photos[:1], tiny_classifier, defense=LGS()))
