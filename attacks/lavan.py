@@ -77,20 +77,24 @@ class LaVAN(PatchAttack):
         left = torch.arange(len(x), device=x.device)
         trail.total = self.iterations
         for number in range(self.iterations):
-            gain = partial(margin, target=y[left], source=source[left])
-            change, gained, reached = slope(attacked[left], y[left], model, gain)
-            gradient = box.of(change)
+            # As long as all are left, views of them and no copies.
+            here: Tensor | slice = left if len(left) < len(x) else slice(None)
+            gain = partial(margin, target=y[here], source=source[here])
+            change, gained, reached = slope(attacked[here], y[here], model, gain)
             loss = loss.index_copy(0, left, -gained)
             probability = probability.index_copy(0, left, reached)
             trail.add(attacked, loss, probability)
-            unfinished = probability[left] < self.stop_at
-            left = left[unfinished]
+            gradient = box.of(change)
+            unfinished = reached < self.stop_at
+            if not bool(unfinished.all()):
+                here = left = left[unfinished]
+                gradient = gradient[unfinished]
             if not len(left):
                 break
-            box.of(attacked)[left], velocity[left] = step_up(
-                box.of(attacked)[left],
-                gradient[unfinished],
-                velocity[left],
+            box.of(attacked)[here], velocity[here] = step_up(
+                box.of(attacked)[here],
+                gradient,
+                velocity[here],
                 self.learning_rate * (1 - number / self.iterations),
                 self.momentum,
             )
