@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, cast
 
 Value = int | float | bool | str
 AUTO = "auto"
@@ -180,8 +181,7 @@ class Parametrised:
     @classmethod
     def parameters(cls) -> tuple[Parameter, ...]:
         """The fields, in the order in which they stand in the class."""
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
-        return tuple(dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name) for field in fields)
+        return _parameters(cast(Hashable, cls))
 
     @classmethod
     def parameter(cls, name: str) -> Parameter:
@@ -211,3 +211,10 @@ class Parametrised:
             if name not in known:
                 raise ValueError(f"{cls.title} has no parameter {name}; it has {', '.join(known) or 'none'}")
         return {name: known[name].parse(text) for name, text in texts.items()}
+
+
+@lru_cache(maxsize=256)
+def _parameters(cls: Any) -> tuple[Parameter, ...]:
+    """A page asks for them a thousand times."""
+    fields = dataclasses.fields(cls)
+    return tuple(dataclasses.replace(field.metadata[_METADATA_KEY], name=field.name) for field in fields)
