@@ -15,24 +15,23 @@ from attacks import ATTACKS
 from bench.interleaved import Entrant, race
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
-from defenses import DEFENSES, Defense, PixelDeflection
-from evaluation.deflection import look_inside
+from defenses import DEFENSES, WLGS, Defense, PixelDeflection
 from evaluation.run import Story
 from evaluation.suspicion import read_suspicion
 from photos import gallery, gallery_photo
-from story.render import render, to_png
 from ui.browser import panels_of, story_parcel
 from ui.compute import Attempt, Scene, Workbench
 from ui.defending import GAZES
-from ui.figures import map_figure, ribbon_figure
+from ui.deflecting import views
+from ui.figures import ribbon_figure
 from ui.suspecting import gauge_html, scores
 from ui.verdict import adversary, stages, verdict_html
 
 PART = "moves"
 OURS = "Unfool"
 PASS = ("the classifier", "one pass")
-_LAM, _SHIFT = 2.0, 1e-4
-"""Where λ begins, and how far it goes each time: further than any slider, so that nothing is remembered."""
+_SHIFT = 1e-4
+"""How far a slider goes each time that is moved off its places, so that nothing is remembered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +74,12 @@ class Page:
         return drawn
 
     def inside(self, story: Story) -> list[object]:
-        """The map and the bands below the steps of Pixel Deflection; its table waits for a button."""
-        defense, model = story.defense, self.scene.classifier
-        assert isinstance(defense, PixelDeflection)
-        key = (self.scene.key, self.attempt.key, defense)
-        inside = self.bench.once(("inside", *key), lambda: look_inside(story, model))
-        values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
+        """What is below the steps of Pixel Deflection; its table waits for a button."""
+        seen = views(self.bench, self.scene, self.attempt, story)
+        coefficients = panels_of(seen.inside.coefficients)
         return [
-            [to_png(render(step)) for step in inside.maps],
-            map_figure(values, values[moved]).to_json(),
-            story_parcel(panels_of(inside.coefficients), key="coefficients", side_by_side=True),
+            seen.distribution.to_json(),
+            story_parcel(coefficients, key="coefficients", side_by_side=True),
         ]
 
     def whole(self, defense: Defense) -> list[object]:
@@ -102,19 +97,24 @@ def first_page(model: Classifier) -> Page:
 
 
 def moves() -> dict[str, Callable[[int], Defense]]:
-    """Slider -> the defense after so many moves of it, each time at a place where it has not been."""
+    """Slider -> the defense after so many moves of it, each time at another place than the last."""
     found: dict[str, Callable[[int], Defense]] = {
         f"λ of {name}": partial(_stronger, name) for name in ("lgs", "slgs", "wlgs")
     }
     return {
         **found,
+        "λ of wlgs between the slider's places": lambda number: WLGS(lam=2 + _SHIFT * number),
         "deflections of pixel-deflection": _more_moved,
         "σ of pixel-deflection": lambda number: PixelDeflection(sigma=0.04 + _SHIFT * number),
     }
 
 
 def _stronger(name: str, number: int) -> Defense:
-    return DEFENSES[name](**{"lam": _LAM + _SHIFT * number})
+    """One place further, where the ribbon has been before; from the end back to the beginning."""
+    lam = DEFENSES[name].parameter("lam")
+    assert lam.low is not None and lam.high is not None and lam.step is not None
+    places = round((lam.high - lam.low) / lam.step) + 1
+    return DEFENSES[name](**{"lam": round(lam.low + lam.step * (number % places), 6)})
 
 
 def _more_moved(number: int) -> Defense:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,8 +106,8 @@ def test_the_app_in_a_browser():
 
 
 @pytest.mark.parametrize("slider", moves())
-def test_a_move_asks_the_classifier_anew(slider, tiny_classifier):
-    """Nothing of a move is remembered from the one before, and its stages are those of the page."""
+def test_a_move_is_a_visitors(slider, tiny_classifier):
+    """It leads elsewhere each time, asks as often as on the page, and its stages are those of the page."""
     tiny_classifier.working_size = 64
     page = first_page(tiny_classifier)
     moved = moves()[slider]
@@ -117,7 +118,14 @@ def test_a_move_asks_the_classifier_anew(slider, tiny_classifier):
     for entrant in entrants:
         entrant.before()
         entrant.work()
-    assert len({moved(number) for number in range(300)}) == 300
+    places = [moved(number) for number in range(300)]
+    assert all(one != other for one, other in pairwise(places))
+    on_the_ribbon = slider in ("λ of lgs", "λ of slgs", "λ of wlgs")
+    assert len(set(places)) == (51 if on_the_ribbon else 300)
+    asked = []
+    with tiny_classifier.register_forward_hook(lambda *_: asked.append(1)):
+        page.whole(moved(299))
+    assert len(asked) == (0 if on_the_ribbon else 1)
     assert isinstance(page.bench, Workbench)
     assert len(page.pictures(page.story(moved(400)))) > 1000
 
