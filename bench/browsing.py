@@ -30,7 +30,7 @@ SLIDERS = {
 _REPAINT = """story => {
     window.unfoolRepaint = new Promise(resolve => {
         let began = 0;
-        const begin = () => { began = performance.now(); };
+        const begin = () => { began = window.unfoolBegan = performance.now(); };
         window.addEventListener("keydown", begin, { once: true, capture: true });
         new MutationObserver((_changes, observer) => {
             observer.disconnect();
@@ -69,7 +69,7 @@ def _in(executable: str, seconds: float) -> Iterator[Row]:
                     yield _row("another page", _switches(page, seconds))
                     page.close()
                     for name, (path, key) in SLIDERS.items():
-                        yield _slid(browser, f"{address}/{path}", name, key, seconds)
+                        yield from _slid(browser, f"{address}/{path}", name, key, seconds)
                 else:
                     page.close()
             finally:
@@ -78,8 +78,8 @@ def _in(executable: str, seconds: float) -> Iterator[Row]:
         browser.close()
 
 
-def _row(case: str, milliseconds: Sequence[float], sent: int | None = None) -> Row:
-    return Row(PART, case, 1, "all", "Unfool", Quartiles.of(milliseconds), None, "", len(milliseconds), sent)
+def _row(case: str, milliseconds: Sequence[float], stage: str = "all", sent: int | None = None) -> Row:
+    return Row(PART, case, 1, stage, "Unfool", Quartiles.of(milliseconds), None, "", len(milliseconds), sent)
 
 
 def _opened(browser: Browser, address: str, on_socket: Callable[[Any], None] | None = None) -> Page:
@@ -121,8 +121,8 @@ def _switches(page: Page, seconds: float) -> list[float]:
     return found[WARM_UP:]
 
 
-def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -> Row:
-    """From the press of a key on the slider to the first new picture, and the bytes until all is there."""
+def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -> Iterator[Row]:
+    """From a press on the slider to the first new picture, and until all is there, with the bytes sent."""
     received: list[int] = []
     page = _opened(
         browser,
@@ -132,7 +132,7 @@ def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -
     slider = page.locator(f".st-key-{key}").get_by_role("slider")
     story = page.locator(".story").first.element_handle()
     assert story is not None
-    repainted, sent = [], []
+    repainted, ended, sent = [], [], []
     for _ in _numbers(seconds):
         received.clear()
         story.evaluate(_REPAINT)
@@ -140,6 +140,8 @@ def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -
         page.keyboard.press("ArrowRight")
         repainted.append(float(page.evaluate("window.unfoolRepaint")))
         _settled(page)
+        ended.append(float(page.evaluate("performance.now() - window.unfoolBegan")))
         sent.append(sum(received))
     page.close()
-    return _row(f"repaint after {case}", repainted[WARM_UP:], round(Quartiles.of(sent[WARM_UP:]).median))
+    yield _row(f"repaint after {case}", repainted[WARM_UP:], "first picture")
+    yield _row(f"repaint after {case}", ended[WARM_UP:], sent=round(Quartiles.of(sent[WARM_UP:]).median))

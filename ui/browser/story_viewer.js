@@ -63,11 +63,13 @@ class Values {
     for (const [at, number] of [[10, 54], [14, 40], [18, width], [22, height]]) head.setUint32(at, number, true);
     head.setUint16(26, 1, true);
     head.setUint16(28, 24, true);
-    const [colours, placeOf] = this.kind === "photo" ? [this.numbers, (i) => 3 * i] : [legend, this.shade.bind(this)];
+    const photo = this.kind === "photo";
+    const colours = photo ? this.numbers : legend;
+    const shades = photo ? null : this.shades();
     for (let y = 0, i = 0; y < height; y += 1) {
       let to = 54 + row * (height - 1 - y);
-      for (let x = 0; x < width; x += 1, i += 1, to += 3) {
-        const from = placeOf(i);
+      for (const end = i + width; i < end; i += 1, to += 3) {
+        const from = 3 * (photo ? i : shades[i]);
         file[to] = colours[from + 2];
         file[to + 1] = colours[from + 1];
         file[to + 2] = colours[from];
@@ -76,17 +78,23 @@ class Values {
     return file;
   }
 
-  // Where in the legend's bytes the colour of pixel `i` stands: that of its channel of largest magnitude, of 0 for what
-  // is not a number.
-  shade(i) {
-    const step = (this.high - this.low) / 65534;
-    let strongest = 0;
-    for (let at = i * this.channels; at < (i + 1) * this.channels; at += 1) {
-      const value = this.numbers[at] === 65535 ? 0 : this.low + this.numbers[at] * step;
-      if (Math.abs(value) > Math.abs(strongest)) strongest = value;
+  // Which of the legend's colours each pixel has: that of its channel of largest magnitude, of 0 for what is no number.
+  shades() {
+    const { numbers, channels, low } = this;
+    const step = (this.high - low) / 65534;
+    const [bottom, top] = this.limits;
+    const scale = 255 / (top - bottom);
+    // This kind of array rounds and keeps to 0 … 255.
+    const shades = new Uint8ClampedArray(numbers.length / channels);
+    for (let i = 0, at = 0; i < shades.length; i += 1) {
+      let strongest = 0;
+      for (const end = at + channels; at < end; at += 1) {
+        const value = numbers[at] === 65535 ? 0 : low + numbers[at] * step;
+        if (Math.abs(value) > Math.abs(strongest)) strongest = value;
+      }
+      shades[i] = (strongest - bottom) * scale;
     }
-    const [low, high] = this.limits;
-    return 3 * Math.round(255 * between(0, (strongest - low) / (high - low), 1));
+    return shades;
   }
 }
 
