@@ -83,9 +83,11 @@ def ribbon_figure(
     mark is moved: to build another takes longer than the classifier does.
     """
     figure = _ribbon_lines(ribbon, tuple(labels), true, against)
-    side = "right" if lam < 0.75 * ribbon.lams[-1] else "left"
+    words = f"λ = {lam:g}"
+    # Words beside the line: an en space keeps them off it.
+    side, words = ("right", f"\u2002{words}") if lam < 0.75 * ribbon.lams[-1] else ("left", f"{words}\u2002")
     # A line of the data, not of the layout, of which a change costs Plotly ten times as much.
-    figure.data[-1].update(x=(lam, lam), text=("", f"λ = {lam:g}"), textposition=f"bottom {side}")
+    figure.data[-1].update(x=(lam, lam), text=("", words), textposition=f"bottom {side}")
     return figure
 
 

@@ -25,14 +25,14 @@ def test_the_ribbon_shows_both_labels_and_marks_lambda(ribbon):
         np.testing.assert_allclose(line.y, ribbon.probabilities[:, number])
     assert mark.x == (2.3, 2.3)
     assert mark.line.color == HIGHLIGHT
-    assert mark.text[-1] == "λ = 2.3"
+    assert mark.text[-1].strip() == "λ = 2.3"
     assert not mark.showlegend
 
 
 def test_the_mark_of_the_ribbon_moves_and_its_words_stay_on_the_chart(ribbon):
     for lam, place in ((0.0, "bottom right"), (5.0, "bottom left"), (0.3, "bottom right")):
         mark = ribbon_figure(ribbon, lam, LABELS, true=0, against=1).data[-1]
-        assert (mark.x, mark.text[-1], mark.textposition) == ((lam, lam), f"λ = {lam:g}", place)
+        assert (mark.x, mark.text[-1].strip(), mark.textposition) == ((lam, lam), f"λ = {lam:g}", place)
 
 
 def test_without_an_attack_the_ribbon_shows_the_rival(ribbon):
