@@ -51,7 +51,7 @@ def climb(
     for _ in range(steps):
         gradient, loss, probability = slope(iterate, y, model, cross_entropy)
         trail.add(iterate, loss, probability)
-        iterate = project(iterate + length * direction(gradient))
+        iterate = project(torch.add(iterate, direction(gradient), alpha=length))
     return iterate
 
 
