@@ -23,7 +23,7 @@ def jpeg(x: Tensor, quality: int) -> Tensor:
     """(B, 3, H, W) in [0, 1], saved as JPEG of ``quality`` 1 to 100 and read again, on the CPU."""
     pictures = (x.detach().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     read = np.stack([_saved(picture, quality) for picture in pictures])
-    return straight_through(torch.from_numpy(read).permute(0, 3, 1, 2).to(x) / 255, x)
+    return straight_through(torch.from_numpy(read).permute(0, 3, 1, 2).contiguous().to(x) / 255, x)
 
 
 def _saved(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
