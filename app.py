@@ -1,6 +1,13 @@
 """The browser door: the list of pages. Start it with ``python -m streamlit run app.py``."""
 
+import os
+
 import streamlit as st
+
+# PyTorch's threads wait for each other by turning round and round. The default, milliseconds of it, takes the
+# core that the browser or another visitor's script would need; read when PyTorch is loaded, further below.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 PAGES = [
     st.Page("pages/attack.py", title="Attack", icon=":material/bolt:", default=True),
