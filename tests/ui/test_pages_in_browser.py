@@ -186,7 +186,7 @@ def test_lambda_keeps_the_step_and_changes_the_result(visit):
     expect(picture).not_to_have_attribute("alt", before)
     expect(picture).to_have_attribute("alt", re.compile("^smoothing weight"))
     # The mark on the ribbon follows.
-    expect(page.locator(".js-plotly-plot .textpoint")).to_have_text("λ = 2.6")
+    expect(page.locator(".js-plotly-plot .textpoint text")).to_have_text("λ = 2.6")
 
 
 def test_going_back_takes_back(visit):
