@@ -78,11 +78,12 @@ class LaVAN(PatchAttack):
         trail.total = self.iterations
         for number in range(self.iterations):
             # As long as all are left, views of them and no copies.
-            here: Tensor | slice = left if len(left) < len(x) else slice(None)
+            whole = len(left) == len(x)
+            here: Tensor | slice = slice(None) if whole else left
             gain = partial(margin, target=y[here], source=source[here])
             change, gained, reached = slope(attacked[here], y[here], model, gain)
-            loss = loss.index_copy(0, left, -gained)
-            probability = probability.index_copy(0, left, reached)
+            loss = -gained if whole else loss.index_copy(0, left, -gained)
+            probability = reached if whole else probability.index_copy(0, left, reached)
             trail.add(attacked, loss, probability)
             gradient = box.of(change)
             unfinished = reached < self.stop_at
@@ -115,7 +116,8 @@ def likeliest_other(logits: Tensor, y: Tensor) -> Tensor:
 
 def margin(logits: Tensor, target: Tensor, source: Tensor) -> Tensor:
     """(B,) logit of ``target`` (B,) minus logit of ``source`` (B,)."""
-    return (logits.gather(1, target[:, None]) - logits.gather(1, source[:, None]))[:, 0]
+    reached, left = logits.gather(1, torch.stack([target, source], 1)).unbind(1)
+    return reached - left
 
 
 def step_up(
@@ -128,5 +130,5 @@ def step_up(
     Source: Dong et al. 2018, "Boosting Adversarial Attacks with Momentum", equations 6 and 7.
     """
     size = gradient.abs().mean((1, 2, 3), keepdim=True).clamp(min=torch.finfo(gradient.dtype).tiny)
-    velocity = momentum * velocity + gradient / size
-    return (patch + learning_rate * velocity.sign()).clamp(0, 1), velocity
+    velocity = torch.addcdiv(momentum * velocity, gradient, size)
+    return torch.add(patch, velocity.sign(), alpha=learning_rate).clamp(0, 1), velocity
