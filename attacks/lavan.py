@@ -73,29 +73,26 @@ class LaVAN(PatchAttack):
         attacked = pasted(x, box, self._first_patch(x, box))
         velocity = torch.zeros_like(box.of(attacked))
         loss, probability = x.new_zeros(2, len(x))
-        # Numbers of the photos that are not done; one that is costs no further pass.
-        left = torch.arange(len(x), device=x.device)
+        numbers = torch.arange(len(x), device=x.device)
+        # The photos that are not done, all of them at first and no copies; one that is costs no further pass.
+        left: Tensor | slice = slice(None)
         trail.total = self.iterations
         for number in range(self.iterations):
-            # As long as all are left, views of them and no copies.
-            whole = len(left) == len(x)
-            here: Tensor | slice = slice(None) if whole else left
-            gain = partial(margin, target=y[here], source=source[here])
-            change, gained, reached = slope(attacked[here], y[here], model, gain)
-            loss = -gained if whole else loss.index_copy(0, left, -gained)
-            probability = reached if whole else probability.index_copy(0, left, reached)
+            gain = partial(margin, target=y[left], source=source[left])
+            change, gained, reached = slope(attacked[left], y[left], model, gain)
+            loss, probability = loss.clone(), probability.clone()
+            loss[left], probability[left] = -gained, reached
             trail.add(attacked, loss, probability)
             gradient = box.of(change)
             unfinished = reached < self.stop_at
-            if not bool(unfinished.all()):
-                here = left = left[unfinished]
-                gradient = gradient[unfinished]
-            if not len(left):
+            if not bool(unfinished.any()):
                 break
-            box.of(attacked)[here], velocity[here] = step_up(
-                box.of(attacked)[here],
+            if not bool(unfinished.all()):
+                left, gradient = numbers[left][unfinished], gradient[unfinished]
+            box.of(attacked)[left], velocity[left] = step_up(
+                box.of(attacked)[left],
                 gradient,
-                velocity[here],
+                velocity[left],
                 self.learning_rate * (1 - number / self.iterations),
                 self.momentum,
             )
