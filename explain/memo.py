@@ -124,10 +124,10 @@ def remembered(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def ask(x: Tensor, *model: nn.Module, **options: Any) -> Tensor:
-        memo = _memo.get()
-        key = None if memo is None else _key(function, memo, x, *model, **options)
-        if memo is None or key is None:
+        place = _place(function, x, *model, **options)
+        if place is None:
             return function(x, *model, **options)
+        memo, key = place
         value = memo.get(key)
         if value is None:
             value = function(x, *model, **options).detach()
@@ -160,21 +160,21 @@ def kept_with_it(function: _Any) -> _Any:
 
 def remember(function: Callable[..., Tensor], value: Tensor, x: Tensor, *model: nn.Module) -> None:
     """Hands the memo what a ``remembered`` function gives for ``x``, where that is known already."""
-    memo = _memo.get()
-    key = None if memo is None else _key(function, memo, x, *model)
-    if memo is not None and key is not None:
+    place = _place(function, x, *model)
+    if place is not None:
+        memo, key = place
         memo.put(key, value)
 
 
-def _key(
-    function: Callable[..., Tensor], memo: Memo, x: Tensor, *model: nn.Module, **options: Any
-) -> tuple[Any, ...] | None:
-    """None where nothing may be remembered."""
-    identities = [getattr(one, "identity", None) for one in model]
-    if None in identities or (x.requires_grad and torch.is_grad_enabled()):
+def _place(
+    function: Callable[..., Tensor], x: Tensor, *model: nn.Module, **options: Any
+) -> tuple[Memo, tuple[Any, ...]] | None:
+    """The memo and the key in it; None where nothing may be remembered."""
+    memo, identities = _memo.get(), [getattr(one, "identity", None) for one in model]
+    if memo is None or None in identities or (x.requires_grad and torch.is_grad_enabled()):
         return None
     name = f"{function.__module__}.{function.__qualname__}"
-    return name, *identities, *sorted(options.items()), *memo.mark(x)
+    return memo, (name, *identities, *sorted(options.items()), *memo.mark(x))
 
 
 @kept_with_it
