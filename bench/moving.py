@@ -18,12 +18,14 @@ from classifiers.base import Classifier
 from defenses import DEFENSES, WLGS, Defense, PixelDeflection
 from evaluation.run import Story
 from evaluation.suspicion import read_suspicion
+from evaluation.sweep import values_over
 from photos import gallery, gallery_photo
 from ui.browser import panels_of, story_parcel
 from ui.compute import Attempt, Scene, Workbench
 from ui.defending import GAZES
 from ui.deflecting import views
 from ui.figures import ribbon_figure
+from ui.parameters import MOST_SLIDER_STOPS
 from ui.suspecting import gauge_html, scores
 from ui.verdict import adversary, stages, verdict_html
 
@@ -111,10 +113,8 @@ def moves() -> dict[str, Callable[[int], Defense]]:
 
 def _stronger(name: str, number: int) -> Defense:
     """One place further, where the ribbon has been before; from the end back to the beginning."""
-    lam = DEFENSES[name].parameter("lam")
-    assert lam.low is not None and lam.high is not None and lam.step is not None
-    places = round((lam.high - lam.low) / lam.step) + 1
-    return DEFENSES[name](**{"lam": round(lam.low + lam.step * (number % places), 6)})
+    places = values_over(DEFENSES[name].parameter("lam"), MOST_SLIDER_STOPS)
+    return DEFENSES[name](**{"lam": places[number % len(places)]})
 
 
 def _more_moved(number: int) -> Defense:

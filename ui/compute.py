@@ -24,10 +24,12 @@ from attacks.universal_patch import PATCHES, Patch, with_patches
 from classifiers import Classifier
 from defenses import Defense, Oblivious, Threat
 from evaluation.run import Story, attacked_story, defended_story
+from evaluation.sweep import values_over
 from explain import Memo, logits, remember, remembering, saliency, share_inside
 from photos import Photo
 from story import Step
 from story.render import render, to_png
+from ui.parameters import MOST_SLIDER_STOPS
 from ui.shelf import Shelf
 
 OUT_OF_MEMORY = (
@@ -370,15 +372,12 @@ class Workbench:
         defense = story.defense
         if defense is None or not isinstance(defense, _Strong):
             return None
-        parameter = defense.parameter("lam")
-        assert parameter.low is not None and parameter.high is not None and parameter.step is not None
         rest = tuple((name, value) for name, value in defense.values().items() if name != "lam")
         key = (scene.key, attempt.key if attempt else None, type(defense).__name__, rest)
         known = self._ribbons.get(key)
         if known is not None:
             return known
-        count = round((parameter.high - parameter.low) / parameter.step) + 1
-        lams = np.linspace(parameter.low, parameter.high, count)
+        lams = np.array(values_over(defense.parameter("lam"), MOST_SLIDER_STOPS), np.float64)
         x, model = (story.attacked or story.clean).x, scene.classifier
         with on_device(), remembering(self.memo), torch.no_grad():
             region = defense.region(x, model)
