@@ -33,6 +33,8 @@ SAVEABLE = {
 FONT = 16
 _WRITTEN = 7
 """Side of the largest kernel whose weights are written out, px."""
+_SHARES = (-0.02, 1.02)
+"""The vertical axis of probabilities: lines at its ends are seen whole."""
 _BINS = 20
 """Of a map's values."""
 _HEAT = [(share, f"rgb{hex_to_rgb(colour)}") for share, colour in get_colorscale(HEAT)]
@@ -64,7 +66,7 @@ def axes(figure: go.Figure, height: int) -> go.Figure:
     letters = {"tickfont": {"size": FONT}, "title": {"font": {"size": FONT}}}
     figure.update_xaxes(fixedrange=True, automargin=True, **letters)
     figure.update_yaxes(
-        range=[-0.02, 1.02],
+        range=_SHARES,
         tickformat=".0%",
         tickvals=[0, 0.25, 0.5, 0.75, 1],
         fixedrange=True,
@@ -111,7 +113,7 @@ def _ribbon_lines(ribbon: Ribbon, labels: tuple[str, ...], true: int, against: i
             hovertemplate="%{y:.0%}",
         )
     figure.add_scatter(
-        y=(-0.02, 1.02),
+        y=_SHARES,
         name="λ",
         mode="lines+text",
         line={"color": HIGHLIGHT, "width": 3},
