@@ -18,7 +18,7 @@ test: $(VENV)/dev.installed browser lint types
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 tables: $(VENV)/app.installed
-	$(BIN)/python -m evaluation.paper_tables "$(SOURCE)" $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --limit $(LIMIT)
+	$(BIN)/python -m experiments.paper_tables "$(SOURCE)" $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --limit $(LIMIT)
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .

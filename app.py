@@ -33,6 +33,6 @@ st.title(page.title, anchor=False)
 
 with st.spinner("Waking the classifier …"):
     # Only now, with the page's frame in sight: it takes seconds the first time.
-    from ui import shell
+    from ui.frame import shell
 
 shell.run(page, PAGES)

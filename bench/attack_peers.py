@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attacks import Attack
 from attacks.placement import PatchAttack
 from classifiers.base import Classifier
-from evaluation.art_patch import art_estimator
 
 Peer = Callable[[], Tensor]
 _NORMS = {"pgd-l2": 2}
@@ -117,3 +116,17 @@ def _art_patch(attack: PatchAttack, x: Tensor, y: Tensor, model: Classifier) -> 
         return torch.from_numpy(patch)
 
     return work
+
+
+def art_estimator(classifier: Classifier, x: Tensor) -> Any:
+    """``classifier`` as ART wants it, for photos of the shape of ``x`` (N, 3, H, W)."""
+    from art.estimators.classification import PyTorchClassifier
+
+    return PyTorchClassifier(
+        classifier,
+        loss=nn.CrossEntropyLoss(),
+        input_shape=tuple(x.shape[1:]),
+        nb_classes=len(classifier.labels),
+        clip_values=(0.0, 1.0),
+        device_type="gpu" if classifier.device.type == "cuda" else "cpu",
+    )

@@ -16,9 +16,9 @@ from bench.passes import bare, passes_of
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
 from defenses import DEFENSES
-from evaluation.cells import Plan
-from evaluation.many import Selection, evaluate
-from evaluation.store import Run
+from evaluation.many_photos.batch import Plan
+from evaluation.many_photos.evaluate import Selection, evaluate
+from evaluation.many_photos.run_folder import Run
 from photos import open_source
 
 PART = "evaluation"

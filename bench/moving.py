@@ -16,18 +16,18 @@ from bench.interleaved import Entrant, race
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
 from defenses import DEFENSES, WLGS, Defense, PixelDeflection
-from evaluation.run import Story
-from evaluation.suspicion import read_suspicion
-from evaluation.sweep import values_over
+from evaluation.one_photo.adversarial_score import read_suspicion
+from evaluation.one_photo.story import Story
+from evaluation.one_photo.sweep import values_over
 from photos import gallery, gallery_photo
 from ui.browser import panels_of, story_parcel
-from ui.compute import Attempt, Scene, Workbench
-from ui.defending import GAZES
-from ui.deflecting import views
-from ui.figures import ribbon_figure
-from ui.parameters import MOST_SLIDER_STOPS
-from ui.suspecting import gauge_html, scores
-from ui.verdict import adversary, stages, verdict_html
+from ui.charts.figures import ribbon_figure
+from ui.defense.adversarial_score import gauge_html, scores
+from ui.defense.page import GAZES
+from ui.defense.pixel_deflection import views
+from ui.frame.verdict import adversary, stages, verdict_html
+from ui.session.parameters import MOST_SLIDER_STOPS
+from ui.session.workbench import Attempt, Scene, Workbench
 
 PART = "moves"
 OURS = "Unfool"

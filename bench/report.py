@@ -13,8 +13,8 @@ import torch
 from bench.installed import DISTRIBUTIONS, is_installed
 from bench.interleaved import Quartiles, Row
 from bench.setting import LeftOut, Setting
-from evaluation.measuring import markdown
 from story.export import versions
+from story.table import markdown_table
 
 _CPU = Path("/proc/cpuinfo")
 
@@ -54,7 +54,9 @@ def report(setting: Setting, rows: Sequence[Row], left_out: Sequence[LeftOut]) -
 def tables(rows: Sequence[Row], left_out: Sequence[LeftOut]) -> str:
     """A table for each part, and a sentence for all that was left out."""
     parts = dict.fromkeys(row.part for row in rows)
-    texts = [f"## {part}\n\n{markdown([_cells(row) for row in rows if row.part == part])}" for part in parts]
+    texts = [
+        f"## {part}\n\n{markdown_table([_cells(row) for row in rows if row.part == part])}" for part in parts
+    ]
     if left_out:
         texts.append("\n".join(f"* {one}" for one in left_out))
     return "\n\n".join(texts)

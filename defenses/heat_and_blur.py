@@ -38,7 +38,7 @@ class HeatAndBlur(Defense):
     ("class-free"), with two other starts beside it; H = b + (1 − b) · minmax(G ∗ max(R, 0))^γ; the way in
     which the sharp and the blurred photo are put together; every default.
 
-    The defaults come from ``evaluation.heat_and_blur_parameters`` on the built-in classifier (40 photos,
+    The defaults come from ``experiments.heat_and_blur_parameters`` on the built-in classifier (40 photos,
     seed 1, class-free): right on clean photos, FGSM, PGD and LaVAN 87.5, 47.5, 57.5 and 25 %, where σ_cold
     15, σ_hot 0, γ 1, smoothing 4 and floor 0 had 80, 42.5, 45 and 0 %. They are those of the search's first
     round. The next gained under attack (57.5, 65, 65 %) and lost clean photos (75 %), by a heat that is warm

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import defending, denoising, places, shell
+from ui.defense import advfilter, page
+from ui.frame.sidebar import pages, shell
 
 scene = shell.scene()
 st.markdown(
@@ -10,4 +11,4 @@ st.markdown(
     "of its own. PA-Filt has two opinions, one from all strengths of attack and one from strong attacks "
     "alone, and fuses them pixel by pixel by how unsure each is."
 )
-defending.show(scene, places.ADVFILTER, denoising.more)
+page.show(scene, pages.ADVFILTER, advfilter.more)

@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from ui import attack_result, attacking, foolability, shell
-from ui.calm import calmly
+from ui.attack import foolability, result, running
+from ui.frame import shell
+from ui.session.notices import calmly
 
 scene = shell.scene()
 st.markdown("Change the photo a little, and the classifier sees something that is not there.")
 pictures, settings = st.columns([3, 1], gap="large")
 with settings, calmly():
-    attacking.settings(scene)
+    running.settings(scene)
 with pictures:
-    result = attacking.result(scene, with_button=False)
+    result = running.result(scene, with_button=False)
     if result is not None:
-        attack_result.show(scene, result)
+        result.show(scene, result)
     foolability.show()

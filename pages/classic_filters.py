@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import defending, places, shell
+from ui.defense import page
+from ui.frame.sidebar import pages, shell
 
 scene = shell.scene()
 st.markdown("What people try first: saving the photo again, blurring it, painting over what stands out.")
-defending.show(scene, places.CLASSIC)
+page.show(scene, pages.CLASSIC)

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from ui import attacking, comparing, shell
+from ui.attack import running
+from ui.frame import shell
+from ui.side_by_side import compare
 
 scene = shell.scene()
 st.markdown(
@@ -10,4 +12,4 @@ st.markdown(
     "What the classifier says about the clean photo is taken for the true label. The attacker does not know "
     "of the defenses."
 )
-comparing.show(scene, attacking.result(scene, with_button=True))
+compare.show(scene, running.result(scene, with_button=True))

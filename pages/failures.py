@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from ui import choosing_run, failing, shell
+from ui.frame import shell
+from ui.runs import choice, page
 
 scene = shell.scene()
 st.markdown(
     "Many photos through attacks and defenses: how often is the label right, on which photos is it not, and "
     "why? Press a photo to see what happened to it, step by step."
 )
-run = choosing_run.choice(scene)
+run = choice.choice(scene)
 if run is not None:
-    failing.show(scene, run)
+    page.show(scene, run)

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from ui import defending, places, shell
+from ui.defense import page
+from ui.frame.sidebar import pages, shell
 
 scene = shell.scene()
 st.markdown(
     "A patch is busier than most of a photo: darken what is busy, and the classifier may see the object "
     "again. What it says about the clean photo is taken for the true label."
 )
-defending.show(scene, places.GRADIENT_SMOOTHING)
+page.show(scene, pages.GRADIENT_SMOOTHING)

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import defending, heating, places, shell
+from ui.defense import heat_and_blur, page
+from ui.frame.sidebar import pages, shell
 
 scene = shell.scene()
 st.markdown(
@@ -11,4 +12,4 @@ st.markdown(
     "again. Of the source only the abstract is at hand; how heat and blur are put together is our "
     "reconstruction."
 )
-defending.show(scene, places.HEAT_AND_BLUR, heating.more)
+page.show(scene, pages.HEAT_AND_BLUR, heat_and_blur.more)

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from ui import defending, places, shell, voting
+from ui.defense import page, smoothing_vote
+from ui.frame.sidebar import pages, shell
 
 scene = shell.scene()
 st.markdown(
     "Noise goes faster than the object when a photo is blurred. The photo, the blurred and the twice blurred "
     "photo vote; where they disagree the photo is **rejected**, which is better than a wrong label."
 )
-defending.show(scene, places.SMOOTHING_VOTE, voting.more)
+page.show(scene, pages.SMOOTHING_VOTE, smoothing_vote.more)

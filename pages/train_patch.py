@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui import patch_training, shell
-from ui.calm import calmly
+from ui.attack import patch_training
+from ui.frame import shell
+from ui.session.notices import calmly
 
 scene = shell.scene()
 st.markdown(

@@ -14,9 +14,9 @@ import torch
 from attacks import ATTACKS, Report
 from classifiers import Classifier, builtin_names, default_name
 from defenses import DEFENSES, THREATS
-from evaluation.draws import TRIALS, over_draws
-from evaluation.report import photo_facts, ranking, save_story
-from evaluation.run import Seen, Story, run_story
+from evaluation.one_photo.other_draws import TRIALS, over_draws
+from evaluation.one_photo.report import photo_facts, ranking, save_story
+from evaluation.one_photo.story import Seen, Story, run_story
 from explain import logits
 from photos.read import LARGEST_SIZE, SMALLEST_SIZE
 from terminal.bar import Bar

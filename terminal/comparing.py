@@ -14,14 +14,14 @@ from torch import Tensor
 from attacks import ATTACKS, Attack, Report
 from classifiers import Classifier
 from defenses import DEFENSES, THREATS, Defense, Threat
-from evaluation.compare import Cell, compare
-from evaluation.measuring import markdown
-from evaluation.report import method_facts, photo_facts
-from evaluation.run import Story, run_story
-from evaluation.sweep import Sweep, points, sweep
+from evaluation.one_photo.compare import Cell, compare
+from evaluation.one_photo.report import method_facts, photo_facts
+from evaluation.one_photo.story import Story, run_story
+from evaluation.one_photo.sweep import Sweep, points, sweep
 from story import Parametrised, Step
 from story.export import finite, report_json, versions
 from story.render import render, to_png
+from story.table import markdown_table
 from terminal.bar import Bar
 from terminal.flags import given_flags, texts_for
 from terminal.inputs import (
@@ -54,7 +54,7 @@ def tell_comparison(chosen: Namespace) -> None:
         "cells": [_described(cell, defenses) for cell in cells],
         "versions": versions(),
     }
-    table = markdown([_row(cell) for cell in cells])
+    table = markdown_table([_row(cell) for cell in cells])
     out.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.result, "photo"))))
@@ -86,7 +86,7 @@ def tell_sweep(chosen: Namespace) -> None:
         writer.writeheader()
         writer.writerows(rows)
     (out / "sweep.json").write_text(report_json(told), encoding="utf-8")
-    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown(rows))
+    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown_table(rows))
 
 
 def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from attacks import ATTACKS, Attack
 from classifiers import Classifier, available_devices
 from defenses import DEFENSES, THREATS, Defense, Threat
-from evaluation import tally
-from evaluation.cells import Plan
-from evaluation.many import ELSEWHERE, ON_CPU, Selection, Share, evaluate, usual_batch
-from evaluation.store import Run
+from evaluation.many_photos.batch import Plan
+from evaluation.many_photos.evaluate import ELSEWHERE, ON_CPU, Selection, Share, evaluate, usual_batch
+from evaluation.many_photos.run_folder import Run
+from evaluation.many_photos.summary import summary_table
 from photos import LARGEST_SIZE, SMALLEST_SIZE, Source, open_source
 from photos.known_sets import KNOWN_SETS
 from story import Parameter, Parametrised
@@ -114,7 +114,7 @@ def tell_evaluation(chosen: Namespace) -> None:
         if not chosen.json:
             print(f"{out}: this process's share is done; the last of {share.world} sums up.")
     else:
-        print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else tally.table(told))
+        print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else summary_table(told))
 
 
 def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:

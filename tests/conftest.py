@@ -1,10 +1,15 @@
 """What tests of several folders need."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 
+import classifiers
 from classifiers.base import Classifier
 from classifiers.network import ResidualNet
+from photos.folder import open_photo
 
 # One browser for all folders: playwright refuses a second one in a process.
 from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
@@ -44,3 +49,38 @@ def photos() -> torch.Tensor:
     for photo, (top, left) in zip(smooth, [(4, 30), (20, 8), (30, 39)], strict=True):
         photo[:, top : top + 14, left : left + 14] = torch.rand(3, 14, 14, generator=generator)
     return smooth
+
+
+@pytest.fixture
+def labelled_folder(tmp_path, tiny_classifier) -> Path:
+    """Twelve photos of blobs, 64 px, in ``folder/<label>/<number>.jpg``."""
+    generator = torch.Generator().manual_seed(0)
+    for number in range(12):
+        coarse = torch.randint(0, 256, (5, 5, 3), generator=generator).byte().numpy()
+        file = tmp_path / f"{number}.jpg"
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(file)
+        label = tiny_classifier.labels[int(tiny_classifier(open_photo(file).working(64)).argmax())]
+        (tmp_path / label).mkdir(exist_ok=True)
+        file.rename(tmp_path / label / file.name)
+    return tmp_path
+
+
+@pytest.fixture
+def labelled_photos(tmp_path):
+    """``train/`` and ``val/`` with four photos each, of two labels that the tiny classifier has."""
+    generator = torch.Generator().manual_seed(0)
+    for part in ("train", "val"):
+        for number in range(4):
+            file = tmp_path / "photos" / part / ("apple", "bear")[number % 2] / f"{number}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            coarse = torch.randint(0, 256, (6, 7, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(coarse.numpy()).resize((70, 60)).save(file)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def as_builtin(tiny_classifier, monkeypatch):
+    """What ``classifiers.load`` gives, whatever it is asked for."""
+    tiny_classifier.working_size = 64
+    monkeypatch.setattr(classifiers, "load", lambda name, device=None: tiny_classifier)
+    return tiny_classifier

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "defenses": {"story", "ops", "classifiers", "explain", "denoisers"},
     "attacks": {"story", "ops", "classifiers", "explain"},
     "evaluation": GROUND | METHODS,
+    "experiments": GROUND | METHODS | {"evaluation", "training", "bench"},
     "training": GROUND | METHODS | {"evaluation"},
     "bench": GROUND | METHODS | {"evaluation", "ui"},
     "terminal": GROUND | METHODS | {"evaluation", "bench"},
@@ -30,6 +31,11 @@ MAY_IMPORT = {
     "pages": {"ui", "story", "defenses", "attacks"},
     "app": {"ui"},
 }
+ROOMS = {
+    "evaluation": ("measures", "one_photo", "many_photos"),
+    "ui": ("session", "charts", "browser", "frame", "attack", "defense", "side_by_side", "runs"),
+}
+"""Rooms of a folder; each may import itself and what stands before it."""
 IN_THE_BROWSER = {"app", "pages", "ui"}
 SHARED_MODEL = {"ops", "denoisers", *METHODS}  # what they get is used by others at the same time
 ARITHMETIC = {"torch", "torchvision", "numpy", "scipy", "skimage", "PIL", "captum", "pywt", "zennit"}
@@ -59,8 +65,18 @@ def crossings(file: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
     if top not in MAY_IMPORT:
         yield 1, f"{top} has no place in the borders"
         return
+    rooms = ROOMS.get(top, ())
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 0)
+        if len(file.parts) > 2 and file.parts[1] in rooms:
+            above = rooms[rooms.index(file.parts[1]) + 1 :]
+            for module in imported_modules(node):
+                if (
+                    module.split(".")[:1] == [top]
+                    and module.split(".")[1:2]
+                    and module.split(".")[1] in above
+                ):
+                    yield line, f"{top}/{file.parts[1]} imports {top}/{module.split('.')[1]}"
         for name in imported(node):
             if name in MAY_IMPORT and name != top and name not in MAY_IMPORT[top]:
                 yield line, f"{top} imports {name}"
@@ -79,10 +95,15 @@ def crossings(file: Path, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def imported(node: ast.AST) -> list[str]:
     """The packages that an import statement names."""
+    return list(dict.fromkeys(module.split(".")[0] for module in imported_modules(node)))
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    """All that an import statement may name, modules and what is in them, in dotted words."""
     if isinstance(node, ast.Import):
-        return [alias.name.split(".")[0] for alias in node.names]
+        return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [node.module.split(".")[0]]
+        return [f"{node.module}.{alias.name}" for alias in node.names]
     return []
 
 
@@ -124,7 +145,7 @@ def test_every_folder_has_a_place():
         ("denoisers/a.py", "from defenses import DEFENSES", "denoisers imports defenses"),
         ("attacks/a.py", "import denoisers", "attacks imports denoisers"),
         ("attacks/a.py", "from defenses import DEFENSES", "attacks imports defenses"),
-        ("evaluation/a.py", "import ui.frame", "evaluation imports ui"),
+        ("evaluation/a.py", "import ui.frame.sidebar", "evaluation imports ui"),
         ("ui/a.py", "import terminal", "ui imports terminal"),
         ("pages/a.py", "from explain import saliency", "pages imports explain"),
         ("pages/a.py", "import numpy as np", "pages imports numpy, but pages never compute"),
@@ -151,6 +172,17 @@ def test_every_folder_has_a_place():
             "np.random.rand(0)",
             "np.random.rand draws from the global generator",
         ),
+        (
+            "evaluation/one_photo/a.py",
+            "import evaluation.many_photos.b",
+            "evaluation/one_photo imports evaluation/many_photos",
+        ),
+        (
+            "evaluation/measures/a.py",
+            "from evaluation import one_photo",
+            "evaluation/measures imports evaluation/one_photo",
+        ),
+        ("ui/session/a.py", "from ui.frame import verdict", "ui/session imports ui/frame"),
         ("utils/a.py", "", "utils names nothing"),
         ("ops/helpers.py", "", "helpers names nothing"),
         ("extras/a.py", "", "extras has no place in the borders"),

@@ -22,10 +22,12 @@ from attacks.lavan import LaVAN
 from classifiers.base import Classifier
 from defenses import LGS, SLGS, WLGS
 from defenses.automatic import Staircase, busy_area
-from evaluation.detection import auc, calibration, roc, true_alarms_at
-from evaluation.measuring import markdown, predicted, random_targets
-from evaluation.suspicion import SIGNS, Suspicion, signs
+from evaluation.many_photos.measuring import random_targets
+from evaluation.measures.accuracy import predicted
+from evaluation.measures.detection import auc, calibration, roc, true_alarms_at
+from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, signs
 from photos.folder import list_folder, open_photo
+from story.table import markdown_table
 from training import CHECKPOINTS
 from training.recipes import add_recipe_options, recipe_with
 
@@ -279,7 +281,7 @@ def main(arguments: list[str] | None = None) -> None:
     train, val = (collect(classifier, given["photos"], recipe, part, checkpoint) for part in ("train", "val"))
     figures = write(classifier, recipe, train, val, given["out"])
     print(json.dumps({"auc": figures["score"]["auc"], "calibration": figures["score"]["calibration"]}))
-    print(markdown([{"method": name, **told} for name, told in figures["lam"].items()]))
+    print(markdown_table([{"method": name, **told} for name, told in figures["lam"].items()]))
 
 
 if __name__ == "__main__":

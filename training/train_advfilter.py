@@ -51,8 +51,8 @@ from denoisers.config import SMALL_WIDTHS  # noqa: E402
 from denoisers.denoise import denoised  # noqa: E402
 from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss  # noqa: E402
 from denoisers.weights import FOLDER  # noqa: E402
-from evaluation.denoising import Quality, joined, quality  # noqa: E402
-from evaluation.strengths import ALL  # noqa: E402
+from evaluation.measures.quality import Quality, joined, quality  # noqa: E402
+from evaluation.one_photo.advfilter import ALL  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together  # noqa: E402
 from training.labelled_photos import list_photos  # noqa: E402

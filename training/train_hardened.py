@@ -32,7 +32,7 @@ from classifiers.base import Classifier  # noqa: E402
 from classifiers.builtin import ASSETS, load_builtin, weights_file  # noqa: E402
 from classifiers.weights import read_state  # noqa: E402
 from denoisers import STRENGTHS  # noqa: E402
-from evaluation.measuring import predicted, share  # noqa: E402
+from evaluation.measures.accuracy import predicted, share  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs  # noqa: E402
 from training.labelled_photos import decode_all, list_photos  # noqa: E402

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
 from attacks.base import eight_bit  # noqa: E402
 from attacks.patch_training import RECIPES, Recipe, Training  # noqa: E402
-from evaluation.lessons import lessons, measured  # noqa: E402
+from evaluation.many_photos.patch_training import lessons, measured  # noqa: E402
 from photos import gallery_photo  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402

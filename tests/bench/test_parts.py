@@ -18,7 +18,7 @@ from bench.moving import entrants_of, first_page, moves
 from bench.parts import FIGURE, JSON, PARTS, TABLES, write
 from bench.setting import LeftOut, Setting, photographs
 from defenses import DEFENSES
-from ui.compute import Workbench
+from ui.session.workbench import Workbench
 
 ROOT = Path(__file__).parents[2]
 

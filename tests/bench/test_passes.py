@@ -7,8 +7,8 @@ from attacks import ATTACKS
 from bench.evaluating import entrants_of
 from bench.passes import bare, passes_of
 from defenses import DEFENSES
-from evaluation.cells import Plan
-from evaluation.many import Selection
+from evaluation.many_photos.batch import Plan
+from evaluation.many_photos.evaluate import Selection
 
 
 def test_passes_forward_and_back_are_told_apart(tiny_classifier):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.filter_memory import side_by_side
+from experiments.filter_memory import side_by_side
 from ops.pixel_filter import pixel_filtered
 
 

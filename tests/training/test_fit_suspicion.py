@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from defenses.automatic import Staircase
-from evaluation.suspicion import SIGNS, read_suspicion
+from evaluation.one_photo.adversarial_score import SIGNS, read_suspicion
 from training import fit_suspicion
 from training.fit_suspicion import Recipe, balanced, fit_score, fit_staircase, judge_staircase
 

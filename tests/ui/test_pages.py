@@ -12,8 +12,8 @@ from attacks import ATTACKS
 from classifiers import ClassifierError
 from defenses import DEFENSES
 from photos import gallery
-from ui import calm, compute
-from ui.places import GRADIENT_SMOOTHING
+from ui.frame.pages import GRADIENT_SMOOTHING
+from ui.session import notices, workbench
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"attack": "noise"}
@@ -204,7 +204,7 @@ def test_on_the_clean_photo_nothing_is_attacked():
 def test_a_lambda_move_changes_only_what_it_must(monkeypatch):
     app = smoothing_page(defense="wlgs")
     asked = []
-    monkeypatch.setattr(compute.Workbench, "ribbon", _spied(compute.Workbench.ribbon, asked))
+    monkeypatch.setattr(workbench.Workbench, "ribbon", _spied(workbench.Workbench.ribbon, asked))
     app.slider(key="defense.lgs.lam").set_value(4.0).run()
     assert said(app) == []
     assert app.slider(key="defense.lgs.lam").value == 4.0
@@ -318,10 +318,10 @@ def test_the_unexpected_is_a_calm_sentence_and_a_log_entry(monkeypatch, caplog):
     def fail(*_arguments, **_options):
         raise RuntimeError("secret detail of /home/somebody")
 
-    monkeypatch.setattr(compute.Workbench, "story", fail)
+    monkeypatch.setattr(workbench.Workbench, "story", fail)
     with caplog.at_level(logging.ERROR, logger="unfool"):
         app = attack_page()
-    assert said(app) == [calm.UNEXPECTED]
+    assert said(app) == [notices.UNEXPECTED]
     assert "secret detail" in caplog.text
     assert "secret" not in html_of(app)
 

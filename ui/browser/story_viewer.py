@@ -18,7 +18,7 @@ from story.render import legend, limits
 from ui.browser.assembly import assemble
 from ui.browser.formula import formula_markup
 from ui.browser.parcel import digest_of, pack
-from ui.shelf import Shelf
+from ui.session.shelf import Shelf
 
 _LEVELS = 65534  # of a quantised value; 65535 says "not a number"
 _mount = assemble("story_viewer")

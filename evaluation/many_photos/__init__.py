@@ -1,0 +1,1 @@
+"""Many photos: evaluated into a run's folder, read, summed up, explained."""

@@ -1,0 +1,375 @@
+"""Many photos through attacks and defenses, into a run's folder: goes on where it was broken off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from attacks import ATTACKS
+from classifiers.base import Classifier
+from classifiers.device import usable_cores
+from defenses import DEFENSES, THREATS
+from evaluation.many_photos.batch import NONE, Columns, Plan, in_halves, measure
+from evaluation.many_photos.causes import FOUND, UNSURE, causes, outcomes
+from evaluation.many_photos.run_folder import SCHEMA, SUMMARY, TABLE, Run
+from evaluation.many_photos.summary import COLUMNS, summarise, summary_table
+from evaluation.one_photo.report import method_facts, method_of
+from photos import Source
+from story.export import report_json, versions
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) photos of this process's share."""
+
+
+_WORDS = ("predicted", "target", "bare")
+"""Columns of label numbers."""
+ON_CPU, ELSEWHERE = 16, 128
+"""Photos that are computed together where nothing else is said."""
+
+
+def usual_batch(device: torch.device) -> int:
+    """How many photos are computed together on ``device`` where nothing else is said."""
+    return ON_CPU if device.type == "cpu" else ELSEWHERE
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which photos, and in which blocks.
+
+    Attributes:
+        limit: how many, drawn by ``seed``; None for all.
+        seed: of that choice. A smaller limit's photos are among a larger one's.
+        batch: photos that are computed together.
+        size: working size in px.
+    """
+
+    limit: int | None
+    seed: int
+    batch: int
+    size: int
+
+    def blocks(self, total: int) -> list[list[int]]:
+        """Numbers of the photos of each block, rising, of ``total``."""
+        order = torch.randperm(total, generator=torch.Generator().manual_seed(self.seed))
+        numbers: list[int] = order[: self.limit].sort().values.tolist()
+        return [numbers[begin : begin + self.batch] for begin in range(0, len(numbers), self.batch)]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which of several processes this one is; it takes every ``world``-th block.
+
+    Attributes:
+        rank: its number, from 0.
+        world: how many there are.
+        local: its number among those on the same machine.
+    """
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Share:
+        """The share that ``torchrun`` gives a process, by RANK, WORLD_SIZE and LOCAL_RANK; else all.
+
+        Raises:
+            ValueError: they are no numbers that fit together.
+        """
+        texts = [
+            environment.get(name, default)
+            for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+        ]
+        try:
+            share = cls(*map(int, texts))
+        except ValueError:
+            share = cls(-1)
+        if not 0 <= share.rank < share.world or share.local < 0:
+            raise ValueError("RANK, WORLD_SIZE and LOCAL_RANK must be whole numbers, the rank below the size")
+        return share
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a run gives way to others on the same device.
+
+    Attributes:
+        turn: makes a context in which the device is the run's alone; one for each block.
+        pause: called inside it after every iteration of an attack; what it raises ends the run.
+    """
+
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    pause: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoded:
+    """A photo, or why there is none."""
+
+    picture: Tensor | None
+    digest: str | None
+    reason: str | None
+
+
+def evaluate(
+    run: Run,
+    source: Source,
+    classifier: Classifier,
+    plan: Plan,
+    selection: Selection,
+    share: Share = Share(),
+    progress: Progress | None = None,
+    manners: Manners = Manners(),
+) -> dict[str, Any] | None:
+    """Computes what is missing of this process's share; whoever finds nothing missing any more sums up.
+
+    Returns:
+        What ``summary.json`` holds; None while rows of other processes are missing.
+
+    Raises:
+        ValueError: the folder holds another run, or the classifier has none of the source's labels.
+        OSError: the folder cannot be written; what is there stays, and the next call goes on from it.
+        torch.OutOfMemoryError: not even one photo fits.
+    """
+    known = label_numbers(source, classifier)
+    begin(run, source, classifier, plan, selection)
+    blocks = selection.blocks(len(source))
+    if not run.merged:
+        done = run.done()
+        mine = range(share.rank, len(blocks), share.world)
+        todo = [block for block in mine if block not in done]
+        total = sum(len(blocks[block]) for block in mine)
+        ready = total - sum(len(blocks[block]) for block in todo)
+        most = selection.batch
+        with _decoded(source, known, [blocks[block] for block in todo], selection.size) as decoded:
+            for block, photos in zip(todo, decoded, strict=True):
+                if progress is not None:
+                    progress(ready, total)
+                with manners.turn():
+                    rows, most = _rows(
+                        blocks[block], photos, source, known, classifier, plan, most, manners.pause
+                    )
+                run.add(block, rows)
+                ready += len(photos)
+        if progress is not None:
+            progress(ready, total)
+        if len(run.done()) < len(blocks) and not run.merged:
+            return None
+    return _sum_up(run, len(blocks))
+
+
+def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> None:
+    """Writes ``run.json`` where there is none.
+
+    Raises:
+        ValueError: the folder holds another run.
+        OSError: it cannot be written.
+    """
+    place = Path(source.name)
+    named = {"source": str(place.absolute()) if place.exists() else source.name}
+    run.begin(settings(source, classifier, plan, selection), {**named, "classifier": classifier.name})
+
+
+def settings(source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> dict[str, Any]:
+    """All that decides the rows."""
+    return {
+        "photos": len(source),
+        "list_sha256": source.digest,
+        **asdict(selection),
+        "classifier": classifier.identity,
+        "device": classifier.device.type,
+        "attacks": {name: _attack_facts(name, plan) for name in plan.attacks},
+        "defenses": {name: method_facts(defense, DEFENSES) for name, defense in plan.defenses.items()},
+        "target": None if plan.target is None else classifier.labels[plan.target],
+        "target_seed": plan.seed,
+        "unsure_below": UNSURE,
+        "found_from": FOUND,
+        "versions": versions(),
+    }
+
+
+def _attack_facts(name: str, plan: Plan) -> dict[str, Any]:
+    facts = method_facts(plan.attacks[name], ATTACKS) or {}
+    return facts | ({"threat": method_facts(plan.threats[name], THREATS)} if name in plan.threats else {})
+
+
+def asked(told: Mapping[str, Any], classifier: Classifier) -> tuple[Plan, Selection]:
+    """What a run's settings ask for: ``settings`` the other way.
+
+    Raises:
+        ValueError: there is no such method, parameter or label here.
+    """
+    attacks = {name: method_of(facts, ATTACKS) for name, facts in told["attacks"].items()}
+    defenses = {name: method_of(facts, DEFENSES) for name, facts in told["defenses"].items()}
+    target = None if told["target"] is None else classifier.index(told["target"])
+    selection = Selection(told["limit"], told["seed"], told["batch"], told["size"])
+    threats = {
+        name: method_of(facts["threat"], THREATS)
+        for name, facts in told["attacks"].items()
+        if "threat" in facts
+    }
+    return Plan(attacks, defenses, target, told["target_seed"], threats), selection
+
+
+def label_numbers(source: Source, classifier: Classifier) -> list[int | None]:
+    """The classifier's number for each of the source's classes; None for what it does not know.
+
+    Raises:
+        ValueError: it knows none.
+    """
+    if source.numbered and len(source.classes) == len(classifier.labels):
+        return list(range(len(source.classes)))
+    found = [_number(words, classifier) for words in source.classes]
+    if all(number is None for number in found):
+        named = ", ".join(words[0] for words in source.classes[:5])
+        raise ValueError(f"{classifier.name} has none of the labels of {source.name} ({named}, …)")
+    return found
+
+
+def _number(words: Sequence[str], classifier: Classifier) -> int | None:
+    for word in words:
+        try:
+            return classifier.index(word)
+        except ValueError:
+            continue
+    return None
+
+
+@contextmanager
+def _decoded(
+    source: Source, known: Sequence[int | None], blocks: Sequence[Sequence[int]], size: int
+) -> Iterator[Iterator[list[_Decoded]]]:
+    """The photos of every block, decoded by threads while the device works; two blocks ahead, no more."""
+
+    def decode(number: int) -> _Decoded:
+        if known[source.labels[number]] is None:
+            return _Decoded(None, None, f"the classifier has no label {source.label(number)!r}")
+        try:
+            photo = source.read(number)
+            return _Decoded(photo.working(size), photo.digest, None)
+        except OSError as error:
+            return _Decoded(None, None, error.strerror or str(error))
+        except ValueError as error:
+            return _Decoded(None, None, str(error))
+
+    def decode_all() -> Iterator[list[_Decoded]]:
+        ahead: deque[list[Future[_Decoded]]] = deque()
+        for block in blocks:
+            ahead.append([pool.submit(decode, number) for number in block])
+            if len(ahead) > 2:
+                yield [future.result() for future in ahead.popleft()]
+        while ahead:
+            yield [future.result() for future in ahead.popleft()]
+
+    pool = ThreadPoolExecutor(min(16, usable_cores() + 1))
+    try:
+        yield decode_all()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _rows(
+    numbers: Sequence[int],
+    photos: Sequence[_Decoded],
+    source: Source,
+    known: Sequence[int | None],
+    classifier: Classifier,
+    plan: Plan,
+    most: int,
+    pause: Callable[[], None] | None,
+) -> tuple[pa.Table, int]:
+    """The rows of a block, photo by photo, and how many photos at once fitted into memory."""
+    used = [place for place, photo in enumerate(photos) if photo.picture is not None]
+    pictures = [photo.picture for photo in photos if photo.picture is not None]
+    files = [source.files[numbers[place]] for place in used]
+    label = np.array([known[source.labels[numbers[place]]] for place in used], dtype=np.int64)
+
+    def compute(part: slice) -> Columns:
+        x = torch.cat(pictures[part]).to(classifier.device)
+        return measure(x, label[part], files[part], classifier, plan, pause)
+
+    told: dict[str, list[Any]] = {}
+    if used:
+        columns, most = in_halves(len(used), compute, most)
+        told = _finished(columns, label, classifier, plan)
+    places = {place: column for column, place in enumerate(used)}
+    rows: list[dict[str, Any]] = []
+    for place, (number, photo) in enumerate(zip(numbers, photos, strict=True)):
+        own = known[source.labels[number]]
+        facts = {
+            "number": number,
+            "file": source.files[number],
+            "sha256": photo.digest,
+            "label": source.label(number) if own is None else classifier.labels[own],
+            "reason": photo.reason,
+        }
+        for cell, (attack, defense) in enumerate(plan.cells):
+            row = {**facts, "attack": attack, "defense": defense, "outcome": "unread"}
+            if place in places:
+                row |= {name: column[cell][places[place]] for name, column in told.items()}
+            rows.append(row)
+    return pa.Table.from_pylist(rows, schema=SCHEMA), most
+
+
+def _finished(
+    columns: Columns, label: NDArray[np.int64], classifier: Classifier, plan: Plan
+) -> dict[str, list[Any]]:
+    """The columns of ``measure`` as the store takes them, with outcomes and causes: cells of photos each."""
+    predicted, bare = columns["predicted"], columns["bare"]
+    clean, clean_probability = predicted[0], columns["label_probability"][0]
+    attacked = np.array([[attack != NONE] for attack, _ in plan.cells])
+    defended = np.array([[defense != NONE] for _, defense in plan.cells])
+    because = causes(
+        label,
+        clean,
+        clean_probability,
+        bare,
+        predicted,
+        columns["iou"],
+        attacked=attacked,
+        defended=defended,
+    )
+
+    def words(numbers: NDArray[Any]) -> list[list[str | None]]:
+        return [[classifier.labels[number] if number >= 0 else None for number in row] for row in numbers]
+
+    def figures(values: NDArray[Any]) -> list[list[float | None]]:
+        return [[None if np.isnan(value) else float(value) for value in row] for row in values]
+
+    told: dict[str, list[Any]] = {
+        name: words(values) if name in _WORDS else figures(values) for name, values in columns.items()
+    }
+    return told | {
+        "outcome": outcomes(label, predicted).tolist(),
+        "cause": because.tolist(),
+        "clean": words(np.broadcast_to(clean, predicted.shape)),
+        "clean_probability": figures(np.broadcast_to(clean_probability, predicted.shape)),
+        "threat": [[plan.knowledge(attack)] * len(label) for attack, _ in plan.cells],
+    }
+
+
+def _sum_up(run: Run, blocks: int) -> dict[str, Any]:
+    """Merges and counts. Two processes may do so at once: they write the same."""
+    try:
+        if not run.merged:
+            run.merge(blocks)
+        told = summarise(run.rows(COLUMNS))
+        run.write(SUMMARY, report_json(told).encode())
+        run.write(TABLE, f"{summary_table(told)}\n".encode())
+    except FileNotFoundError:  # the other has written it all, and removed the parts
+        if not run.merged:
+            raise
+        told = summarise(run.rows(COLUMNS))
+    run.tidy()
+    return told

@@ -1,0 +1,1 @@
+"""Measures: how similar photos and rankings are, how sure a share is, how long things take."""

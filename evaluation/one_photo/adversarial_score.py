@@ -1,0 +1,104 @@
+"""Adversarial score: how likely it is that a photo carries a patch, as one number.
+
+The enhanced LGS paper wishes for such a detector; this one is ours. Four signs that a patch leaves go into
+a logistic regression, which ``training.fit_suspicion`` fits and measures. It is a probability for photos half
+of which carry a patch, as those that it was fitted on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classifiers.base import Classifier
+from defenses.automatic import busy_area
+from defenses.lgs import LGS
+from explain import logits, remembered, saliency
+from ops.windows import window_means
+
+FILE = Path(__file__).parents[2] / "assets" / "suspicion.json"
+SIGNS = {
+    "busiest window": "mean local gradient of the busiest window",
+    "busy area": "share of the photo that busy windows cover",
+    "gaze": "share of the classifier's saliency on them",
+    "change of mind": "how far the classifier's probabilities move when they are smoothed",
+}
+"""What is looked at, each from 0 to 1."""
+_LGS, _LAM = LGS(), 2.3
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """The fitted score.
+
+    Attributes:
+        weights: of each of ``SIGNS``, in their order.
+        bias: added to their weighted sum.
+        classifier: identity of the classifier it was fitted on.
+        card: the whole file: recipe, provenance, ROC, AUC and calibration on photos kept apart.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    classifier: str
+    card: dict[str, Any]
+
+    def of(self, signs: Tensor) -> Tensor:
+        """(B, 4) signs -> (B,) scores in [0, 1]."""
+        return torch.sigmoid(signs @ signs.new_tensor(self.weights) + self.bias)
+
+
+@lru_cache(maxsize=4)
+def read_suspicion(file: Path = FILE) -> Suspicion:
+    """The score that ships.
+
+    Raises:
+        ValueError: the file is missing or not that of a score.
+    """
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+        weights = tuple(float(card["weights"][sign]) for sign in SIGNS)
+        return Suspicion(weights, float(card["bias"]), str(card["classifier"]), card)
+    except OSError:
+        raise ValueError(f"there is no {file.name}: python -m training.fit_suspicion writes it") from None
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{file.name} holds no adversarial score") from None
+
+
+@remembered
+@torch.no_grad()
+def signs(x: Tensor, model: Classifier) -> Tensor:
+    """The signs of a patch in photos ``x`` (B, 3, H, W) in [0, 1]: (B, 4), in the order of ``SIGNS``.
+
+    Busy windows are those of LGS at its defaults, the saliency is the one that the classifier's card names.
+    """
+    g = _LGS.local_gradient(x)
+    kept = _LGS.keep(g)
+    looks = saliency(x, model, method="auto")
+    total = looks.sum((1, 2, 3))
+    gaze = (looks * (kept > 0)).sum((1, 2, 3)) / total.masked_fill(total == 0, 1)
+    before, after = (logits(photo, model).softmax(1) for photo in (x, _LGS.smooth(x, kept, _LAM)))
+    return torch.stack(
+        [
+            window_means(g, _LGS.block, _LGS.overlap).amax((1, 2, 3)),
+            busy_area(kept),
+            gaze,
+            (before - after).abs().sum(1) / 2,
+        ],
+        1,
+    )
+
+
+def score(x: Tensor, model: Classifier, suspicion: Suspicion | None = None) -> Tensor:
+    """The adversarial score of photos ``x`` (B, 3, H, W), (B,) in [0, 1]; by default with the fit that ships.
+
+    Raises:
+        ValueError: as ``read_suspicion``.
+    """
+    return (suspicion or read_suspicion()).of(signs(x, model))

@@ -1,0 +1,142 @@
+"""A story as ``story.json`` and the files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from attacks import ATTACKS
+from classifiers.base import Prediction
+from defenses import DEFENSES, THREATS
+from evaluation.one_photo.other_draws import OverDraws
+from evaluation.one_photo.story import Seen, Story
+from photos import Photo
+from story import Parametrised
+from story.export import attacked_npz, describe, finite, versions, write_story
+
+Method = TypeVar("Method", bound=Parametrised)
+
+
+def report(story: Story, over: OverDraws | None = None) -> dict[str, Any]:
+    """What ``story.json`` holds; every number is one that JSON can hold.
+
+    Parameters are in the units of the code, so that ``ATTACKS[name](**parameters)`` is the attack again. The
+    infinite ``psnr`` of two pictures that are the same is null. ``over`` is what became of the attacked photo
+    with other draws of a random defense.
+    """
+    return {
+        "photo": None if story.photo is None else photo_facts(story.photo, story.clean.x.shape[-1]),
+        "classifier": story.classifier,
+        "clean": _seen(story.clean),
+        "attacked": _seen(story.attacked),
+        "defended": _seen(story.defended),
+        "attack": _attack(story, over),
+        "defense": method_facts(story.defense, DEFENSES),
+        "steps": [describe(step, index) for index, step in enumerate(story.steps)],
+        "device": str(story.clean.x.device),
+        "seconds": {name: round(seconds, 4) for name, seconds in story.seconds.items()},
+        "versions": versions(),
+    }
+
+
+def save_story(folder: Path, story: Story, over: OverDraws | None = None) -> dict[str, Any]:
+    """Writes the story's report, pictures and arrays into ``folder`` and gives the report.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    told = report(story, over)
+    write_story(folder, told, story.steps, attacked_arrays(story))
+    return told
+
+
+def attacked_arrays(story: Story) -> bytes | None:
+    """The bytes of ``attacked.npz``; None without an attack."""
+    if story.trace is None or story.attacked is None:
+        return None
+    return attacked_npz(story.clean.x, story.attacked.x, story.trace.mask)
+
+
+def photo_facts(photo: Photo, size: int) -> dict[str, Any]:
+    """The file's digest, its upright size, and what of it the classifier gets at working size ``size``."""
+    return {
+        "name": photo.name,
+        "sha256": photo.digest,
+        "height": photo.height,
+        "width": photo.width,
+        "working_size": size,
+        "crop": list(photo.crop_box(size)),
+    }
+
+
+def ranking(top: Sequence[Prediction]) -> list[dict[str, Any]]:
+    """The likeliest labels with their probabilities."""
+    return [{"label": line.label, "probability": finite(line.probability)} for line in top]
+
+
+def _seen(seen: Seen | None) -> dict[str, Any] | None:
+    if seen is None:
+        return None
+    told: dict[str, Any] = {
+        "top": ranking(seen.top),
+        "ssim": finite(seen.ssim),
+        "psnr": finite(seen.psnr),
+        "ndcg": finite(seen.ndcg),
+    }
+    if seen.outcome is not None:
+        told |= {"outcome": seen.outcome, "votes": list(seen.votes)}
+    return told
+
+
+def _attack(story: Story, over: OverDraws | None) -> dict[str, Any] | None:
+    method = method_facts(story.attack, ATTACKS)
+    if method is None or story.trace is None:
+        return None
+    return {
+        **method,
+        "source": story.labels[story.source],
+        "target": None if story.target is None else story.labels[story.target],
+        "success": story.success,
+        "success_8bit": story.success_8bit,
+        "iterations": story.trace.iterations,
+        "threat": method_facts(story.threat, THREATS),
+        "over_draws": None if over is None else _draws(over),
+    }
+
+
+def _draws(over: OverDraws) -> dict[str, Any]:
+    low, high = over.interval
+    return {
+        "draws": over.count,
+        "success": over.fooled,
+        "clean_label": over.right,
+        "rejected": over.rejected,
+        "success_low": round(low, 6),
+        "success_high": round(high, 6),
+    }
+
+
+def method_facts(
+    method: Parametrised | None, registry: Mapping[str, type[Parametrised]]
+) -> dict[str, Any] | None:
+    """Name in ``registry`` and parameters; a method that is in none goes by its title."""
+    if method is None:
+        return None
+    names = [name for name, known in registry.items() if known is type(method)]
+    return {"name": names[0] if names else method.title, "parameters": method.values()}
+
+
+def method_of(facts: Mapping[str, Any], registry: Mapping[str, type[Method]]) -> Method:
+    """The method that ``method_facts`` told of.
+
+    Raises:
+        ValueError: none of that name, or with such parameters.
+    """
+    name, parameters = facts["name"], facts["parameters"]
+    if name not in registry:
+        raise ValueError(f"there is no method {name} here, only {', '.join(registry)}")
+    known = {parameter.name for parameter in registry[name].parameters()}
+    if not known >= parameters.keys():
+        raise ValueError(f"{name} has no parameter {', '.join(sorted(parameters.keys() - known))} here")
+    return registry[name](**parameters)

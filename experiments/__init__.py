@@ -1,0 +1,1 @@
+"""The commands that print a table of figures: the papers' tables and our own."""

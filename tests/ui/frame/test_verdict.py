@@ -1,0 +1,125 @@
+import html
+import re
+
+import pytest
+
+from attacks import ATTACKS
+from defenses import DEFENSES, THREATS
+from evaluation.one_photo.story import run_story
+from story.render import ATTACKED, CLEAN, DEFENDED, TARGET_COLOUR, TRUE_COLOUR
+from ui.frame.verdict import (
+    NDCG_HELP,
+    Stage,
+    adversary,
+    badge_html,
+    bars_html,
+    meanings,
+    percent,
+    stages,
+    verdict_html,
+)
+
+
+def words(text: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", text))
+
+
+@pytest.fixture
+def story(scene):
+    attack = ATTACKS["pgd"](eps=16 / 255, iterations=8)
+    return run_story(scene.photo, scene.classifier, attack, DEFENSES["lgs"](), size=scene.size)
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        (0, "0 %"),
+        (0.001, "< 1 %"),
+        (0.005, "0 %"),
+        (0.126, "13 %"),
+        (0.994, "99 %"),
+        (0.999, "> 99 %"),
+        (1, "100 %"),
+    ],
+)
+def test_no_number_claims_to_be_certain(share, shown):
+    assert percent(share) == shown
+
+
+def test_a_story_has_its_stages_in_their_colours(story):
+    line = stages(story)
+    assert [stage.title for stage in line] == ["Clean", "Attacked", "Defended"]
+    assert [stage.colour for stage in line] == [CLEAN, ATTACKED, DEFENDED]
+    assert line[0].outcome == ""
+
+
+def test_every_picture_but_the_clean_one_has_its_ndcg_with_its_meaning(story):
+    line = stages(story)
+    assert [stage.ndcg for stage in line] == [None, story.attacked.ndcg, story.defended.ndcg]
+    text = verdict_html(line)
+    assert text.count("nDCG ") == 2
+    assert text.count(f"</summary>{html.escape(NDCG_HELP)}.</details>") == 2
+    assert f"{story.attacked.ndcg:.2f}" in words(text)
+
+
+def test_outcomes_are_words_and_icons():
+    text = verdict_html(
+        [
+            Stage("Attacked", "cup", 0.5, ATTACKED, "fooled", False),
+            Stage("Defended", "cat", 0.9, DEFENDED, "restored"),
+        ]
+    )
+    assert "fooled" in words(text)
+    assert "restored" in words(text)
+    assert "cancel" in text
+    assert "check_circle" in text
+
+
+def test_a_clean_photo_is_kept_or_lost(scene):
+    story = run_story(scene.photo, scene.classifier, None, DEFENSES["lgs"](lam=0.0), size=scene.size)
+    assert [stage.outcome for stage in stages(story)] == ["", "kept"]
+
+
+def test_an_attack_that_changes_nothing_has_fooled_nobody(scene):
+    story = run_story(scene.photo, scene.classifier, ATTACKS["noise"](sigma=0.0), size=scene.size)
+    assert stages(story)[1].outcome == "not fooled"
+    assert stages(story)[1].good
+    assert adversary(story) is None
+    assert badge_html(story) == ""
+
+
+def test_the_target_has_its_colour_and_its_word(scene):
+    source = run_story(scene.photo, scene.classifier, size=scene.size).source
+    target = scene.classifier.labels[source - 1]
+    attack = ATTACKS["pgd"](goal="targeted", iterations=1)
+    story = run_story(scene.photo, scene.classifier, attack, target=target, size=scene.size)
+    found = meanings(story)
+    assert found[target] == (TARGET_COLOUR, "target")
+    assert found[story.labels[story.source]][0] == TRUE_COLOUR
+
+
+def test_labels_from_a_visitors_file_are_no_markup(story):
+    from classifiers import Prediction
+
+    assert "<b>" not in bars_html("Before", [Prediction("<b>bold</b>", 0.5)], {})
+    assert "<b>" not in verdict_html([Stage("Clean", "<b>bold</b>", 0.5, CLEAN)])
+
+
+def test_bars_have_numbers_and_widths(story):
+    text = bars_html("After", story.attacked.top, meanings(story))
+    assert text.count("<li") == 5
+    assert re.search(r"width:\d+\.\d\d%", text)
+    assert words(text).count("%") == 5
+
+
+@pytest.mark.parametrize("threat", ["bpda", "exact"])
+def test_an_attack_through_a_defense_is_judged_behind_it(scene, threat):
+    attack = ATTACKS["pgd"](eps=16 / 255, iterations=4)
+    defense = DEFENSES["lgs"](threshold=0.05)
+    story = run_story(
+        scene.photo, scene.classifier, attack, defense, size=scene.size, threat=THREATS[threat]()
+    )
+    stage = stages(story)[2]
+    assert stage.outcome in ("fooled", "kept", "restored")
+    assert (stage.outcome == "fooled") == story.success
+    assert stage.good == story.restored

@@ -1,0 +1,120 @@
+"""What an attack did, on the page: verdict, pictures, bars, iterations, downloads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from attacks.placement import PatchAttack
+from attacks.universal_patch import Patch, UniversalPatch
+from evaluation.one_photo.story import Story
+from story import Step, by_name
+from story.export import attacked_npz
+from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
+from ui.attack import patch_library
+from ui.attack.running import Result
+from ui.browser import panels_of, scrubber, story_viewer
+from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
+from ui.session import selection
+from ui.session.notices import notice
+from ui.session.workbench import Frames, Scene, workbench
+
+
+def show(scene: Scene, result: Result) -> None:
+    """All of it, from the verdict down to the downloads."""
+    story = result.story
+    st.html(verdict_html(stages(story)) + badge_html(story))
+    story_viewer(panels_of(_pictures(story)), key="attack_story", chosen="attacked", side_by_side=True)
+    assert story.attacked is not None
+    meaning = meanings(story)
+    before, after = st.columns(2, gap="medium")
+    before.html(bars_html("Before", story.clean.top, meaning))
+    after.html(bars_html("After", story.attacked.top, meaning))
+    frames = workbench().frames(scene, result.attempt)
+    if frames is None or len(frames.pictures) < 2:
+        _downloads(scene, result)
+        return
+    way, aside = st.columns([3, 2], gap="medium")
+    with way:
+        st.subheader("The way there", anchor=False)
+        _scrubber(frames, targeted=story.target is not None)
+    with aside:
+        _downloads(scene, result)
+
+
+def _pictures(story: Story) -> list[Step]:
+    """The photo, the attacked photo, and their signed difference."""
+    steps = story.attack_steps
+    return [
+        by_name(steps, "photo"),
+        replace(by_name(steps, "result"), name="attacked"),
+        replace(by_name(steps, "perturbation"), name="signed difference"),
+    ]
+
+
+def _scrubber(frames: Frames, targeted: bool) -> None:
+    captions = [
+        f"Iteration {number} of {frames.numbers[-1]}: {frames.watched} {percent(frames.series[number])}"
+        for number in frames.numbers
+    ]
+    scrubber(
+        frames.pictures,
+        captions,
+        key="attack_iterations",
+        label="Iterations of the attack",
+        series=frames.series,
+        at=frames.numbers,
+        series_label=f"Probability of {frames.watched}, {'the target' if targeted else 'the label to leave'}",
+        colour=TARGET_COLOUR if targeted else TRUE_COLOUR,
+    )
+
+
+def _downloads(scene: Scene, result: Result) -> None:
+    story = result.story
+    assert story.attacked is not None and story.trace is not None
+    name = f"{scene.photo.name.rsplit('.', 1)[0]}-{result.attempt.name}"
+    picture = to_png(render(by_name(story.attack_steps, "result")))
+    st.subheader("Take it with you", anchor=False)
+    with st.container(horizontal=True):
+        st.download_button(
+            "Attacked photo (PNG)",
+            picture,
+            f"{name}.png",
+            "image/png",
+            icon=":material/download:",
+            on_click="ignore",
+            help="Lossless, but rounded to 8 bits.",
+        )
+        st.download_button(
+            "Exact numbers (NPZ)",
+            partial(attacked_npz, story.clean.x, story.attacked.x, story.trace.mask),
+            f"{name}.npz",
+            "application/octet-stream",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The arrays photo, attacked and mask as 32-bit floats from 0 to 1.",
+        )
+    if isinstance(result.attempt.attack, PatchAttack) and not isinstance(
+        result.attempt.attack, UniversalPatch
+    ):
+        st.button(
+            "Patch to the library",
+            icon=":material/bookmark_add:",
+            key="keep_attack_patch",
+            on_click=_keep,
+            args=(story, result.attempt.attack),
+        )
+    st.subheader("Undo it", anchor=False)
+    st.page_link(
+        "pages/gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
+    )
+
+
+def _keep(story: Story, attack: PatchAttack) -> None:
+    assert story.attacked is not None
+    pixels = attack.box(*story.attacked.x.shape[2:]).of(story.attacked.x)[0].cpu().clone()
+    target = None if story.target is None else story.labels[story.target]
+    patch_library.take(target or attack.title, Patch(pixels, attack.covers, target))
+    notice("The patch is in your library, and from now on the attack that is chosen.")

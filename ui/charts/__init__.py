@@ -1,0 +1,1 @@
+"""The charts, without Streamlit: numbers in, a Plotly figure out."""

@@ -1,0 +1,274 @@
+"""A defense on the page: controls, verdict, all steps, the λ-ribbon, and where the classifier looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from attacks.placement import PatchAttack
+from defenses import DEFENSES, THREATS, Defense
+from evaluation.one_photo.story import Story
+from explain import chosen
+from story.param import Value
+from ui.attack import running
+from ui.attack.running import Result
+from ui.browser import panels_of, story_viewer
+from ui.charts.figures import PLAIN, ribbon_figure
+from ui.defense import adversarial_score, other_draws
+from ui.frame.verdict import adversary, percent, stages, verdict_html
+from ui.session import selection
+from ui.session.notices import calmly
+from ui.session.parameters import parameter_widgets, stored
+from ui.session.workbench import Gaze, Scene, workbench
+
+GAZES = ("gradient", "cam")
+"""Saliency maps that are shown beside each other."""
+_KNOWS = {"oblivious": "Nothing"} | {name: cls.title for name, cls in THREATS.items() if cls.knows}
+_ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
+
+
+def choices(names: tuple[str, ...]) -> None:
+    """Which of ``names`` defends, and what."""
+    if st.session_state["defense"] not in names:
+        st.session_state["defense"] = names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        if len(names) > 1:
+            st.segmented_control(
+                "Method",
+                names,
+                format_func=_short,
+                key="defense",
+                required=True,
+                persist_state="session",
+                help="\n\n".join(f"{_short(name)}: {DEFENSES[name].title}" for name in names),
+            )
+        on_choice()
+        if selection.defends_attacked():
+            _threat_choice()
+
+
+def _threat_choice() -> None:
+    """What the attacker knows."""
+    st.segmented_control(
+        "The attacker knows",
+        list(THREATS),
+        format_func=_KNOWS.__getitem__,
+        key="threat",
+        required=True,
+        persist_state="session",
+        help="\n\n".join(f"{_KNOWS[name]}: {cls.source}" for name, cls in THREATS.items()),
+    )
+
+
+def on_choice() -> None:
+    """The attacked or the clean photo."""
+    st.segmented_control(
+        "On the", list(_ON), format_func=_ON.__getitem__, key="on", required=True, persist_state="session"
+    )
+
+
+def _short(name: str) -> str:
+    """An abbreviation in capitals, any other name as a word."""
+    return name.upper() if len(name) <= 4 else name.replace("-", " ").capitalize()
+
+
+More = Callable[[Scene, Result | None, Story], None]
+"""What a page shows below the steps of its defense."""
+
+
+def attacked(scene: Scene, *, through: bool = False) -> Result | None:
+    """The attack whose photo is defended; None for the clean photo.
+
+    ``through`` says whether the attacker knows the defense where that was chosen.
+    """
+    return running.result(scene, with_button=True, through=through) if selection.defends_attacked() else None
+
+
+def show(scene: Scene, names: tuple[str, ...], more: More | None = None) -> None:
+    """Which defense, and that defense at work.
+
+    Args:
+        scene: what the sidebar says.
+        names: of the defenses that this page has.
+        more: draws what only this page has.
+    """
+    choices(names)
+    result = attacked(scene, through=True)
+    name = selection.method("defense")
+    st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
+    if result is not None:
+        _other_attack(name, result)
+    _at_work(name, scene, result, more)
+
+
+@st.fragment
+def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) -> None:
+    """Everything that a control of the defense moves, and only this reruns when it does."""
+    knowing = st.container()
+    verdict = st.container()
+    pictures, controls = st.columns([3, 1], gap="large")
+    with controls, calmly():
+        _buttons(name)
+        parameter_widgets("defense", DEFENSES, name)
+    with calmly():
+        with controls:
+            defense = _defense()
+        with knowing:
+            _knowing(scene, result, defense)
+        story = workbench().story(scene, result.attempt if result else None, defense)
+        with verdict:
+            st.html(verdict_html(stages(story)))
+            adversarial_score.gauge(scene, story)
+        with pictures:
+            story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
+        _ribbon(scene, result, story)
+        _gazes(scene, story)
+        if result is not None:
+            other_draws.section(scene, result, story)
+        if more is not None:
+            more(scene, result, story)
+        selection.write_link(scene)
+
+
+def _defense() -> Defense:
+    """The defense as the controls have it; where they don't go together, as it last was."""
+    defense, wrong = selection.defense()
+    if wrong:
+        st.error(f"{wrong} What you see is with the values before.", icon=":material/error:")
+    return defense
+
+
+def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
+    """Which gradient the attacker uses, and whether he used it on this very defense."""
+    if result is None:
+        return
+    attempt, threat = result.attempt, selection.threat()
+    if threat.knows and attempt.attack.targeted == "none":
+        st.caption(f"{attempt.attack.title} asks for no gradient, so it has no use for what it knows.")
+        return
+    st.caption(threat.words(defense, scene.classifier))
+    if threat.knows and defense.is_random(scene.classifier):
+        parameter_widgets("threat", THREATS, selection.method("threat"))
+    if not (result.present and threat.knows) or (attempt.threat, attempt.against) == (threat, defense):
+        return
+    words, button = st.columns([4, 1], vertical_alignment="center")
+    words.info(
+        f"{attempt.attack.title} went through other values of this defense; these may stand in its way.",
+        icon=":material/hourglass_empty:",
+    )
+    if button.button(
+        "Run it again", icon=":material/play_arrow:", type="primary", width="stretch", key="attack_again"
+    ):
+        selection.want_attack()
+        st.rerun()
+
+
+_KINDS = {"small changes": "iterated-fgsm", "patches": "lavan"}
+"""What a defense was made for -> an attack of that kind that every classifier has."""
+
+_MADE_FOR = {
+    "small changes": "This method was made for small changes all over the photo, not for a patch.",
+    "patches": "This method was made for patches, not for small changes all over the photo.",
+}
+
+
+def _other_attack(name: str, result: Result) -> None:
+    """Says so where the attack is not of the kind that the defense was made for."""
+    cls = DEFENSES[name]
+    kind = "patches" if isinstance(result.attempt.attack, PatchAttack) else "small changes"
+    if cls.against == kind:
+        return
+    words, button = st.columns([3, 1], vertical_alignment="center", gap="small")
+    words.caption(_MADE_FOR[cls.against])
+    other = _KINDS[cls.against]
+    button.button(
+        f"Try {selection.attacks()[other].title}",
+        key="other_attack",
+        icon=":material/swap_horiz:",
+        width="stretch",
+        on_click=running.switch,
+        args=(other,),
+    )
+
+
+# --- controls ---------------------------------------------------------------------------------------------
+
+
+def _buttons(name: str) -> None:
+    paper = DEFENSES[name].paper
+    with st.container(horizontal=True, gap="xsmall"):
+        if paper is not None:
+            st.button(
+                "Paper's values",
+                icon=":material/menu_book:",
+                on_click=_set,
+                args=(name, paper),
+                key="papers_values",
+            )
+        if paper != {}:
+            st.button(
+                "Defaults", icon=":material/restart_alt:", on_click=_set, args=(name, {}), key="defaults"
+            )
+
+
+def _set(name: str, instead: Mapping[str, Value]) -> None:
+    for parameter in DEFENSES[name].parameters():
+        value = instead.get(parameter.name, parameter.default)
+        st.session_state.update(stored(parameter, selection.parameter_key("defense", parameter.name), value))
+
+
+# --- λ ----------------------------------------------------------------------------------------------------
+
+
+def _ribbon(scene: Scene, result: Result | None, story: Story) -> None:
+    ribbon = workbench().ribbon(scene, result.attempt if result else None, story)
+    if ribbon is None:
+        return
+    lam = workbench().strength(story)
+    st.subheader("What another λ would do", anchor=False)
+    st.plotly_chart(
+        ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story)),
+        config=PLAIN,
+        key="ribbon",
+        alt=f"Probability of {story.labels[story.source]} and of its rival over λ; λ is {lam:g}",
+    )
+
+
+# --- where the classifier looks ---------------------------------------------------------------------------
+
+
+def _gazes(scene: Scene, story: Story) -> None:
+    values = story.defense.values() if story.defense else {}
+    if "saliency" not in values:
+        return
+    st.subheader("Where the classifier looks", anchor=False)
+    used = chosen(str(values["saliency"]), scene.classifier)
+    options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
+    gazes = workbench().gazes(scene, story, GAZES, **options)
+    *pictures, words = st.columns(len(gazes) + 1, gap="medium")
+    for column, gaze in zip(pictures, gazes, strict=True):
+        column.image(
+            gaze.png,
+            width="stretch",
+            output_format="PNG",
+            alt=f"Saliency by {gaze.method}",
+            caption=_caption(gaze, in_use=gaze.method == used),
+        )
+    words.markdown(_why(scene))
+
+
+def _caption(gaze: Gaze, *, in_use: bool) -> str:
+    share = "" if gaze.on_patch is None else f", {percent(gaze.on_patch)} of it on the patch"
+    return f"{gaze.method}{' (in use)' if in_use else ''}{share}"
+
+
+def _why(scene: Scene) -> str:
+    wish = "SLGS and WLGS smooth where the classifier looks, so its map must gather on the patch. "
+    method = scene.classifier.saliency
+    if method == "gradient":
+        return f"{wish}**auto** takes the gradient, as the papers do."
+    return (
+        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; in "
+        "small networks the papers' gradient hardly gathers on the patch."
+    )

@@ -1,0 +1,1 @@
+"""What surrounds every page: the sidebar, the verdict, which page shows which defense."""

@@ -1,0 +1,41 @@
+"""What surrounds every page: style, sidebar, notices, the link, and calm when something goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from ui.frame import sidebar
+from ui.session import selection
+from ui.session.notices import calmly, show_notices
+from ui.session.workbench import Scene, workbench
+
+_STYLE = Path(__file__).parents[2] / "assets" / "style.css"
+
+
+def run(page: Page, pages: Sequence[Page]) -> None:
+    """Draws the frame and, inside it, the page."""
+    st.html(_STYLE)
+    notices, links = st.container(), st.sidebar.container(gap="xsmall")
+    with calmly():
+        if selection.begin():
+            selection.want_attack()
+        workbench().scene = sidebar.draw()
+        # Before the page, which may run an attack for a while.
+        selection.write_link(scene())
+        for known in pages:
+            links.page_link(known, width="stretch", query_params=selection.query(scene()))
+        with calmly():
+            page.run()
+    with notices:
+        show_notices()
+
+
+def scene() -> Scene:
+    """What the visitor has chosen in the sidebar."""
+    chosen = workbench().scene
+    assert chosen is not None
+    return chosen

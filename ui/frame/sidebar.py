@@ -1,0 +1,263 @@
+"""The sidebar, the same on every page: which photo, which size, which classifier, which device."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+import classifiers
+from classifiers import Classifier, ClassifierError
+from photos import FORMATS, MAX_BYTES, Photo, PhotoError, gallery, gallery_entry, gallery_photo, read_photo
+from photos.crop import resized_square
+from story.render import to_png
+from ui.session import link
+from ui.session.notices import notice, sentence
+from ui.session.workbench import Scene, Workbench, load_classifier, workbench
+
+PHOTO_FILES: dict[str, Any] = {
+    "type": [*(name.lower() for name in FORMATS), "jpg", "tif"],
+    # Larger than what is read, so that a file that is too large gets our sentence.
+    "max_upload_size": 4 * MAX_BYTES // 1_000_000,
+}
+"""What an uploader of photos takes."""
+_SOURCES = {"gallery": "Gallery", "file": "File", "camera": "Camera"}
+_THUMB, _PREVIEW = 96, 320
+_SHOWN = 0.01
+"""Strength of the attack, of 1, whose accuracy is told of a hardened classifier."""
+
+
+def draw() -> Scene:
+    """Draws the sidebar and gives what was chosen in it.
+
+    Raises:
+        ClassifierError: not even the built-in classifier can be loaded.
+    """
+    bench = workbench()
+    with st.sidebar:
+        photo_box = st.container()
+        st.divider()
+        classifier = _classifier(bench)
+        with photo_box:
+            photo = _photo(bench)
+            size = _size(photo, classifier)
+    return Scene(photo, size, classifier)
+
+
+# --- photo ------------------------------------------------------------------------------------------------
+
+
+def _photo(bench: Workbench) -> Photo:
+    st.subheader("Photo", anchor=False)
+    st.session_state.setdefault("source", "gallery")
+    source = st.segmented_control(
+        "Photo from",
+        list(_SOURCES),
+        format_func=_SOURCES.__getitem__,
+        key="source",
+        persist_state="session",
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
+    )
+    if source == "gallery":
+        _gallery()
+    elif source == "file":
+        st.file_uploader(
+            "A photo of your own",
+            key="upload",
+            on_change=_take,
+            args=(bench, "upload"),
+            help="It stays in this visit: it is not stored, and links don't carry it.",
+            **PHOTO_FILES,
+        )
+    else:
+        st.camera_input("A photo from your camera", key="camera", on_change=_take, args=(bench, "camera"))
+    if st.session_state["photo"] == link.OWN and bench.own_photo is not None:
+        return bench.own_photo
+    return gallery_photo(st.session_state["photo"])
+
+
+def _gallery() -> None:
+    names = gallery()
+    style = "".join(
+        f".st-key-gallery_{name} button{{background-image:url({_address(gallery_photo(name))})}}"
+        for name in names
+    )
+    st.html(f"<style>{style}</style>")
+    with st.grid(3, min_column_width=64, gap="xsmall"):
+        for name in names:
+            entry = gallery_entry(name)
+            chosen = st.session_state["photo"] == name
+            st.button(
+                entry.label or entry.title,
+                key=f"gallery_{name}",
+                type="primary" if chosen else "secondary",
+                width="stretch",
+                help=f"{entry.title}. {entry.credit}",
+                on_click=st.session_state.update,
+                args=({"photo": name},),
+            )
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _thumbnail(digest: str, _pixels: NDArray[np.uint8]) -> bytes:
+    del digest
+    return to_png(resized_square(_pixels, _THUMB))
+
+
+def _address(photo: Photo) -> str:
+    return f"data:image/png;base64,{base64.b64encode(_thumbnail(photo.digest, photo.pixels)).decode()}"
+
+
+def _take(bench: Workbench, key: str) -> None:
+    """Called when a file has come, or was taken away; a bad one changes nothing."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    try:
+        bench.own_photo = read_photo(file.getvalue(), file.name)
+    except PhotoError as error:
+        notice(sentence(error))
+        return
+    st.session_state["photo"] = link.OWN
+
+
+def _size(photo: Photo, classifier: Classifier) -> int:
+    key = link.size_key(classifier.name)
+    st.session_state.setdefault(key, link.nearest_size(classifier.working_size))
+    size = st.slider(
+        "Working size (px)",
+        link.SMALLEST,
+        link.LARGEST,
+        key=key,
+        persist_state="session",
+        help="The short side is resized to this, then the middle is cut out. "
+        f"{classifiers.title(classifier.name)} was measured at {classifier.working_size} px.",
+    )
+    st.image(
+        _cropped(photo.digest, size, photo),
+        width="stretch",
+        output_format="PNG",
+        alt=f"{photo.name}; bright is the part that the classifier sees",
+        caption=f"{photo.width} × {photo.height} px; the bright part becomes {size} × {size}",
+    )
+    return size
+
+
+@st.cache_data(max_entries=8, show_spinner=False, scope="session")
+def _cropped(digest: str, size: int, _photo: Photo) -> bytes:
+    """The whole photo, with all that is cut off darkened."""
+    del digest
+    step = max(1, max(_photo.width, _photo.height) // _PREVIEW)
+    small = _photo.pixels[::step, ::step]
+    left, top, right, bottom = (edge // step for edge in _photo.crop_box(size))
+    shown = small // 3
+    shown[top:bottom, left:right] = small[top:bottom, left:right]
+    return to_png(shown)
+
+
+# --- classifier -------------------------------------------------------------------------------------------
+
+
+def _classifier(bench: Workbench) -> Classifier:
+    st.subheader("Classifier", anchor=False)
+    chooser, below = st.empty(), st.empty()
+    devices = classifiers.available_devices()
+    st.session_state.setdefault("device", devices[0])
+    device = st.selectbox(
+        "Device",
+        devices,
+        format_func=str.upper,
+        key="device",
+        persist_state="session",
+        disabled=len(devices) == 1,
+        help="What computes. This machine has no other." if len(devices) == 1 else "What computes.",
+    )
+    # Before its widget is drawn, so that a classifier that cannot be had is not chosen there.
+    classifier = _load(bench, device, below)
+    chooser.selectbox(
+        "Classifier",
+        [*classifiers.names(), link.OWN],
+        format_func=_title,
+        key="classifier",
+        persist_state="session",
+        label_visibility="collapsed",
+        help="torchvision's are downloaded on first use.",
+    )
+    if st.session_state["classifier"] == link.OWN:
+        with below.container():
+            _own_form(bench, device)
+    else:
+        below.caption(_facts(classifier))
+    return classifier
+
+
+def _title(name: str) -> str:
+    return "Your own …" if name == link.OWN else classifiers.title(name)
+
+
+def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
+    """The chosen classifier; where it cannot be had, the former one, which is then chosen again."""
+    before, name = bench.classifier, st.session_state["classifier"]
+    if name == link.OWN:
+        return bench.own_classifier.to(device) if bench.own_classifier else load_classifier(before, device)
+
+    def show(done: int, total: int) -> None:
+        share = min(done / total, 1.0) if total else 0.0
+        place.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+    try:
+        classifier = load_classifier(name, device, show)
+    except ClassifierError as error:
+        if name == before:
+            raise
+        notice(f"{sentence(error)} {_title(before)} stays in use.")
+        st.session_state["classifier"] = before
+        return load_classifier(before, device)
+    bench.classifier = name
+    return classifier
+
+
+def _facts(classifier: Classifier) -> str:
+    labels = f"{len(classifier.labels)} labels"
+    if classifier.name not in classifiers.builtin_names():
+        return f"{labels}, trained on ImageNet"
+    measured = classifiers.read_card(classifier.name).get("accuracy", {})
+    if "top1" not in measured:
+        return labels
+    right = f"{labels}, right on {100 * measured['top1']:.0f} % of unseen photos"
+    robust = measured.get("robust", {})
+    if _SHOWN not in robust.get("strengths", ()):
+        return right
+    under = robust["accuracy"][robust["strengths"].index(_SHOWN)]
+    return f"{right}, on {under:.0f} % under PGD of ε {_SHOWN:g}"
+
+
+def _own_form(bench: Workbench, device: str) -> None:
+    if bench.own_classifier is not None:
+        st.caption(f"In use: {bench.own_classifier.name}, {len(bench.own_classifier.labels)} labels")
+    else:
+        st.caption(f"{_title(bench.classifier)} stays in use until yours is loaded.")
+    with st.form("own_classifier", border=True):
+        architecture = st.selectbox(
+            "Architecture", classifiers.architectures(), format_func=classifiers.title
+        )
+        weights = st.file_uploader("Weights", type=["pt", "pth", "safetensors", "bin"], help="A state dict.")
+        labels = st.file_uploader("Labels", type=["txt", "json"], help="One per line, or a JSON list.")
+        if not st.form_submit_button("Load", icon=":material/upload:", width="stretch"):
+            return
+    if weights is None or labels is None:
+        st.error("Your own classifier needs both files: weights and labels.")
+        return
+    try:
+        bench.own_classifier = classifiers.own(
+            architecture, weights.getvalue(), labels.getvalue(), device=device
+        )
+    except ClassifierError as error:
+        notice(sentence(error))
+    st.rerun()

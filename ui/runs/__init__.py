@@ -1,0 +1,1 @@
+"""The page Failures: runs of many photos, chosen, computed, shown, taken along."""

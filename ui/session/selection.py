@@ -1,0 +1,138 @@
+"""What the visitor has chosen: seeded from the link, kept through reruns and pages, written back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from attacks import ATTACKS, Attack
+from classifiers import names
+from defenses import DEFENSES, THREATS, Defense, Threat
+from photos import gallery
+from story import Parametrised
+from story.param import Value
+from ui.session import link
+from ui.session.notices import notice, sentence
+from ui.session.parameters import Registry, state_key, stored, values_of
+from ui.session.workbench import Scene, workbench
+
+ON = ("attacked", "clean")
+"""What a defense is shown on."""
+ATTACK_WANTED = "attack_wanted"
+"""Where the session keeps that the chosen attack is to run in the run that follows."""
+_PAGE = "page"
+"""Where the session keeps the page of its last run."""
+
+
+def attacks() -> Mapping[str, type[Attack]]:
+    """The attacks, with the visitor's own patches among them; the default first."""
+    # Where no ready-made patch ships, the story begins with changes that nobody sees.
+    first = {} if "universal-patch" in ATTACKS else {"pgd": ATTACKS["pgd"]}
+    return {**first, **workbench().attacks}
+
+
+def registry(kind: str) -> Registry:
+    """Attacks, defenses or threats."""
+    return {"attack": attacks(), "defense": DEFENSES, "threat": THREATS}[kind]
+
+
+def choices() -> link.Choices:
+    """All that a link can name here and now."""
+    bench = workbench()
+    own_photo = (link.OWN,) if bench.own_photo else ()
+    own_classifier = (link.OWN,) if bench.own_classifier else ()
+    return link.Choices(
+        {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON},
+        {kind: registry(kind) for kind in ("attack", "defense", "threat")},
+    )
+
+
+def begin() -> bool:
+    """Fills the session before any widget is drawn; whether this is its first run.
+
+    The link counts in the first run, and again when the visitor goes back or forward in the browser.
+    """
+    context = get_script_run_ctx()
+    page = "" if context is None else context.page_script_hash
+    before = st.session_state.get(_PAGE)
+    st.session_state[_PAGE] = page
+    first = before is None
+    if first or (context is not None and context.is_history_navigation):
+        possible = choices()
+        view = link.read(st.query_params.to_dict(), possible)
+        for key in [str(key) for key in st.session_state if str(key).startswith("size.")]:
+            del st.session_state[key]
+        st.session_state.update(link.defaults(possible) | view.state)
+        if view.sentence:
+            notice(view.sentence)
+    elif page != before:
+        # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
+        # until then the new page's widget has none.
+        known = [key for key in link.defaults(choices()) if key in st.session_state]
+        st.session_state.update({key: st.session_state[key] for key in known})
+    return first
+
+
+def method(kind: str) -> str:
+    """Name of the chosen attack, defense or threat."""
+    return st.session_state[kind]
+
+
+def chosen_values(kind: str) -> dict[str, Value]:
+    """The chosen parameters of the chosen attack, defense or threat."""
+    return values_of(kind, registry(kind), method(kind), st.session_state)
+
+
+def threat() -> Threat:
+    """What the attacker knows, as chosen."""
+    return THREATS[method("threat")](**chosen_values("threat"))
+
+
+def defense() -> tuple[Defense, str]:
+    """The defense as the controls have it; where they don't go together, as it last was, and why."""
+    name = method("defense")
+    kept = f"defense_kept.{name}"
+    try:
+        present = DEFENSES[name](**chosen_values("defense"))
+    except ValueError as error:
+        return st.session_state.get(kept) or DEFENSES[name](), sentence(error)
+    st.session_state[kept] = present
+    return present, ""
+
+
+def choose_method(kind: str, name: str, method: Parametrised) -> None:
+    """Chooses the attack, defense or threat ``name`` with the parameters that ``method`` has."""
+    st.session_state[kind] = name
+    for parameter in method.parameters():
+        key = state_key(kind, registry(kind), name, parameter)
+        st.session_state.update(stored(parameter, key, getattr(method, parameter.name)))
+
+
+def parameter_key(kind: str, name: str) -> str:
+    """Where the session keeps a parameter of the chosen attack, defense or threat."""
+    known = registry(kind)
+    return state_key(kind, known, method(kind), known[method(kind)].parameter(name))
+
+
+def query(scene: Scene) -> dict[str, str]:
+    """The query of a link to the present view."""
+    return link.write(st.session_state, choices(), scene.classifier.working_size)
+
+
+def write_link(scene: Scene) -> None:
+    """Puts the present view into the address bar."""
+    present = query(scene)
+    if present != st.query_params.to_dict():
+        st.query_params.from_dict(present)
+
+
+def defends_attacked() -> bool:
+    """Whether the defense is shown on the attacked photo instead of the clean one."""
+    return st.session_state["on"] == ON[0]
+
+
+def want_attack() -> None:
+    """Has the chosen attack run in the run that follows."""
+    st.session_state[ATTACK_WANTED] = True

@@ -1,0 +1,1 @@
+"""Compare and Sweep: many defenses, or many values, on the present photo."""
