@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui.attack import foolability, result, running
+from ui.attack import foolability, running
+from ui.attack.result import show_result
 from ui.frame import shell
 from ui.session.notices import calmly
 
@@ -14,5 +15,5 @@ with settings, calmly():
 with pictures:
     result = running.result(scene, with_button=False)
     if result is not None:
-        result.show(scene, result)
+        show_result(scene, result)
     foolability.show()

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.defense import heat_and_blur, page
-from ui.frame.sidebar import pages, shell
+from ui.frame import pages, shell
 
 scene = shell.scene()
 st.markdown(

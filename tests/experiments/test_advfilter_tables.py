@@ -6,10 +6,10 @@ import pytest
 import denoisers.weights
 import training
 from denoisers import STRENGTHS, VARIANTS
-from evaluation.many_photos import attacked_photos
 from experiments import advfilter_tables
 from experiments.advfilter_tables import ALL, claims_of, measure, tables
 from tests.denoisers.tiny import write_tiny
+from training import attacked_photos
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 
 from attacks.pgd import PGD
 from denoisers import STRENGTHS
-from evaluation.many_photos import attacked_photos
+from training import attacked_photos
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together
 from training.labelled_photos import centre_crops, list_photos
 

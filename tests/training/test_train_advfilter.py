@@ -8,8 +8,7 @@ import torch
 
 from classifiers.weights import sha256
 from denoisers import STRENGTHS, VARIANTS, installed, load, read_card
-from evaluation.many_photos import attacked_photos
-from training import train_advfilter
+from training import attacked_photos, train_advfilter
 from training.train_advfilter import RECIPES, Training, allotted, rate
 
 SMALL = {

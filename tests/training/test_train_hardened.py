@@ -9,8 +9,7 @@ import torch
 from classifiers.builtin import builtin_names, builtin_title, load_builtin, read_card
 from classifiers.network import build
 from classifiers.weights import sha256
-from evaluation.many_photos import attacked_photos
-from training import train_classifier, train_hardened
+from training import attacked_photos, train_classifier, train_hardened
 from training.train_hardened import HardenedRecipe, Hardening, recipe_of
 
 NETWORKS = {

@@ -22,7 +22,7 @@ from ui.session.notices import notice
 from ui.session.workbench import Frames, Scene, workbench
 
 
-def show(scene: Scene, result: Result) -> None:
+def show_result(scene: Scene, result: Result) -> None:
     """All of it, from the verdict down to the downloads."""
     story = result.story
     st.html(verdict_html(stages(story)) + badge_html(story))

@@ -116,8 +116,7 @@ def test_a_number_that_may_be_automatic_keeps_its_place():
 
 
 def script():
-    from tests.ui.test_parameters import Method
-
+    from tests.ui.session.test_parameters import Method
     from ui.session.parameters import parameter_widgets
 
     parameter_widgets("attack", {"made-up": Method}, "made-up")
