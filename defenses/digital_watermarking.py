@@ -19,8 +19,8 @@ from defenses.looking import (
     seed_field,
     top_k_field,
 )
-from ops.denoisers import inpainted
 from ops.morphology import dilate, erode
+from ops.restoration import inpainted
 from ops.scaling import mean
 from story import Step, param
 from story.param import Value

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from ops import denoisers
+from ops import restoration
 from ops.blur import gaussian_blur, median
 from ops.coding import fewer_levels, jpeg
 from ops.straight_through import clipped
@@ -119,7 +119,7 @@ class Bilateral(Filter):
 
     def filtered(self, x: Tensor) -> Tensor:
         """By scikit-image."""
-        return denoisers.bilateral(x, self.sigma_color, self.sigma_spatial)
+        return restoration.bilateral(x, self.sigma_color, self.sigma_spatial)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class TotalVariation(Filter):
 
     def filtered(self, x: Tensor) -> Tensor:
         """By scikit-image."""
-        return denoisers.total_variation(x, self.weight)
+        return restoration.total_variation(x, self.weight)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class NonLocalMeans(Filter):
 
     def filtered(self, x: Tensor) -> Tensor:
         """By scikit-image."""
-        return denoisers.non_local_means(x, self.sigma)
+        return restoration.non_local_means(x, self.sigma)
 
 
 FILTERS: dict[str, type[Filter]] = {

@@ -12,7 +12,7 @@ from torch import Tensor
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
 from explain import COMBINATIONS, kept_with_it, robust_cam
-from ops import denoisers
+from ops import restoration
 from ops.deflection import Deflections, deflect, draw, moved
 from ops.straight_through import clipped
 from ops.wavelets import WAVELETS, Shrinkage, denoise, mosaic
@@ -247,13 +247,13 @@ class PixelDeflection(Defense):
     def _without_wavelets(self, deflected: Tensor) -> Tensor:
         match self.denoiser:
             case "tvm":
-                return denoisers.total_variation(deflected, self.weight)
+                return restoration.total_variation(deflected, self.weight)
             case "bilateral":
-                return denoisers.bilateral(deflected, max(self.sigma, SMALLEST_SIGMA), 2.0)
+                return restoration.bilateral(deflected, max(self.sigma, SMALLEST_SIGMA), 2.0)
             case "non-local-means":
-                return denoisers.non_local_means(deflected, max(self.sigma, SMALLEST_SIGMA))
+                return restoration.non_local_means(deflected, max(self.sigma, SMALLEST_SIGMA))
             case "wiener":
-                return denoisers.wiener(deflected, self.weight)
+                return restoration.wiener(deflected, self.weight)
             case _:
                 return deflected
 

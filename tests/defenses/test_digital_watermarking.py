@@ -8,7 +8,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from defenses import DEFENSES
 from explain import saliency
-from ops.denoisers import inpainted
+from ops.restoration import inpainted
 from story import by_name
 
 DW = DEFENSES["digital-watermarking"]

@@ -2,30 +2,32 @@
 
 import numpy as np
 import pytest
+import skimage.restoration
 import torch
-from skimage import restoration
 
-from ops import denoisers
+from ops import restoration
 
 DENOISERS = {
     "tvm": (
-        lambda x: denoisers.total_variation(x, 0.1),
-        lambda p: restoration.denoise_tv_chambolle(p, weight=0.1, channel_axis=-1),
+        lambda x: restoration.total_variation(x, 0.1),
+        lambda p: skimage.restoration.denoise_tv_chambolle(p, weight=0.1, channel_axis=-1),
     ),
     "bilateral": (
-        lambda x: denoisers.bilateral(x, 0.1, 2.0),
-        lambda p: restoration.denoise_bilateral(p, sigma_color=0.1, sigma_spatial=2.0, channel_axis=-1),
+        lambda x: restoration.bilateral(x, 0.1, 2.0),
+        lambda p: skimage.restoration.denoise_bilateral(
+            p, sigma_color=0.1, sigma_spatial=2.0, channel_axis=-1
+        ),
     ),
     "non-local means": (
-        lambda x: denoisers.non_local_means(x, 0.1),
-        lambda p: restoration.denoise_nl_means(
+        lambda x: restoration.non_local_means(x, 0.1),
+        lambda p: skimage.restoration.denoise_nl_means(
             p, patch_size=5, patch_distance=6, h=0.08, sigma=0.1, fast_mode=True, channel_axis=-1
         ),
     ),
     "wiener": (
-        lambda x: denoisers.wiener(x, 0.1),
+        lambda x: restoration.wiener(x, 0.1),
         lambda p: np.stack(
-            [restoration.wiener(p[..., c], np.ones((1, 1)), 0.1, clip=False) for c in range(3)], -1
+            [skimage.restoration.wiener(p[..., c], np.ones((1, 1)), 0.1, clip=False) for c in range(3)], -1
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""Denoisers of scikit-image, photo by photo on the CPU; backwards the identity."""
+"""Restoration by scikit-image, photo by photo on the CPU: classic denoisers, and inpainting; backwards the identity."""
 
 from __future__ import annotations
 
