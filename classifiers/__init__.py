@@ -10,7 +10,6 @@ from classifiers.builtin import BUILTIN, builtin_names, builtin_title, load_buil
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
 from classifiers.zoo import load_zoo, zoo_names
-from classifiers.zoo import megabytes_to_download as _megabytes_to_download
 
 __all__ = [
     "BUILTIN",
@@ -23,7 +22,6 @@ __all__ = [
     "builtin_names",
     "default_name",
     "load",
-    "megabytes_to_download",
     "names",
     "own",
     "pick_device",
@@ -46,12 +44,6 @@ def title(name: str) -> str:
     """A classifier's name as papers write it, ``ResNet-50`` for ``resnet50``; others stay as they are."""
     entry = find_architecture(name)
     return entry.title if entry else builtin_title(name) if name in builtin_names() else name
-
-
-def megabytes_to_download(name: str) -> float:
-    """What ``load`` would fetch from the network; 0 for what is on this machine."""
-    entry = find_architecture(name)
-    return _megabytes_to_download(entry) if entry else 0.0
 
 
 def load(

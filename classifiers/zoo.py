@@ -6,7 +6,7 @@ import torch
 
 from classifiers.architectures import ARCHITECTURES, Architecture
 from classifiers.base import Classifier, Progress
-from classifiers.download import checkpoint_path, fetch_checkpoint
+from classifiers.download import fetch_checkpoint
 from classifiers.weights import fit, read_state
 
 
@@ -41,9 +41,3 @@ def load_zoo(entry: Architecture, *, device: torch.device, progress: Progress | 
         saliency="gradient",
         smallest_size=max(weights.meta["min_size"]),
     ).to(device)
-
-
-def megabytes_to_download(entry: Architecture) -> float:
-    """What ``load_zoo`` would fetch; 0 if the file is here (only loading looks at its checksum)."""
-    weights = entry.weights()
-    return 0.0 if checkpoint_path(weights.url).is_file() else float(weights.meta["_file_size"])

@@ -27,7 +27,6 @@ import pyarrow.parquet as pq
 from story.export import report_json
 
 SETTINGS, ROWS, SUMMARY, TABLE, PARTS = "run.json", "photos.parquet", "summary.json", "table.md", "parts"
-OUTPUTS = (SETTINGS, ROWS, SUMMARY, TABLE)
 SCHEMA = pa.schema(
     [
         ("number", pa.int64()),
