@@ -1,4 +1,4 @@
-"""Restoration by scikit-image, photo by photo on the CPU: classic denoisers, and inpainting; backwards the identity."""
+"""Restoration by scikit-image, photo by photo on the CPU: denoising, inpainting; backwards the identity."""
 
 from __future__ import annotations
 
