@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from classifiers.base import Classifier, ClassifierError
+from classifiers.card import CardedWeights
 from classifiers.network import build, merge_norms
-from classifiers.weights import fit, read_state, sha256
+from classifiers.weights import fit, read_state
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUILTIN = "builtin"
@@ -18,14 +18,13 @@ DEFAULT = "builtin-vgg"
 """The better one to show what patches do; where it is not installed, ``BUILTIN``."""
 ACRONYMS = ("vgg",)
 _STEM = "classifier"
-_ABSENT, _DAMAGED = "{} is not installed", "{} is damaged"
 
 
 def builtin_names(assets: Path = ASSETS) -> tuple[str, ...]:
     """The default first; ``classifier.json`` is ``builtin``'s card, ``classifier-X.json`` ``builtin-X``'s."""
     others = sorted(card.stem for card in assets.glob(f"{_STEM}-*.json"))
-    found = [BUILTIN, *(other.replace(_STEM, BUILTIN, 1) for other in others)]
-    return tuple(sorted(found, key=lambda name: name != DEFAULT))
+    names = [BUILTIN, *(other.replace(_STEM, BUILTIN, 1) for other in others)]
+    return tuple(sorted(names, key=lambda name: name != DEFAULT))
 
 
 def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:
@@ -34,16 +33,7 @@ def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:
     Raises:
         ClassifierError: the file is missing or broken.
     """
-    file = assets / f"{_stem(name)}.json"
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise ClassifierError(f"{_called(name, _ABSENT)}: {file.name} is missing in {assets}") from None
-    except ValueError:
-        card = None
-    if not isinstance(card, dict):
-        raise ClassifierError(f"{_called(name, _DAMAGED)}: {file.name} is no JSON object")
-    return card
+    return builtin_files(name, assets).read_card()
 
 
 def builtin_title(name: str) -> str:
@@ -52,9 +42,10 @@ def builtin_title(name: str) -> str:
     return " ".join(["Built-in", own.upper() if own in ACRONYMS else own]).strip()
 
 
-def weights_file(name: str = BUILTIN, assets: Path = ASSETS) -> Path:
-    """Where a built-in classifier's weights are, as its training wrote them."""
-    return assets / f"{_stem(name)}.safetensors"
+def builtin_files(name: str = BUILTIN, assets: Path = ASSETS) -> CardedWeights:
+    """Where a built-in classifier's weights and card are, as its training wrote them."""
+    title = "The built-in classifier" if name == BUILTIN else builtin_title(name)
+    return CardedWeights(assets, name.replace(BUILTIN, _STEM, 1), title, ClassifierError)
 
 
 def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = ASSETS) -> Classifier:
@@ -63,22 +54,17 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
     Raises:
         ClassifierError: a file is missing, broken, or does not belong to the other.
     """
-    card = read_card(name, assets)
-    path = weights_file(name, assets)
-    damaged = _called(name, _DAMAGED)
-    try:
-        digest = sha256(path)
-    except OSError:
-        raise ClassifierError(f"{_called(name, _ABSENT)}: {path.name} is missing in {assets}") from None
-    if digest != card.get("sha256"):
-        raise ClassifierError(f"{damaged}: {path.name} has not the checksum that {_stem(name)}.json names")
+    files = builtin_files(name, assets)
+    card = files.read_card()
+    digest = files.checked_digest(card)
     try:
         options = card.get("options", {})
         with torch.device("meta"):
             network = build(
                 card["architecture"], len(card["labels"]), card["widths"], card["depths"], options
             )
-        fit(network, read_state(path, path.name), path.name, labels=len(card["labels"]))
+        state = read_state(files.weights, files.weights.name)
+        fit(network, state, files.weights.name, labels=len(card["labels"]))
         network.eval()
         merge_norms(network)
         classifier = Classifier(
@@ -97,15 +83,7 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
     except ClassifierError:
         raise
     except KeyError as error:
-        raise ClassifierError(f"{damaged}: {_stem(name)}.json lacks {error}") from None
+        raise files.damaged(f"{files.card.name} lacks {error}") from None
     except (TypeError, ValueError, IndexError, RuntimeError):
-        raise ClassifierError(f"{damaged}: a value in {_stem(name)}.json is of the wrong kind") from None
+        raise files.damaged(f"a value in {files.card.name} is of the wrong kind") from None
     return classifier.to(device)
-
-
-def _stem(name: str) -> str:
-    return name.replace(BUILTIN, _STEM, 1)
-
-
-def _called(name: str, sentence: str) -> str:
-    return sentence.format("The built-in classifier" if name == BUILTIN else builtin_title(name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import torch
 
 from classifiers.base import ClassifierError
-from classifiers.weights import fit, read_state, sha256
+from classifiers.card import CardedWeights
+from classifiers.weights import fit, read_state
 from denoisers.config import VARIANTS, DenoiserConfig
 from denoisers.network import Denoiser
 
@@ -21,14 +21,14 @@ class DenoiserError(ValueError):
     """A denoiser that cannot be had; the message is one sentence for the visitor."""
 
 
+def files_of(variant: str, folder: Path | None = None) -> CardedWeights:
+    """Where a denoiser's weights and card are: in ``folder``, by default ``FOLDER``."""
+    return CardedWeights(folder or FOLDER, variant, f"The denoiser {variant}", DenoiserError)
+
+
 def installed(folder: Path | None = None) -> tuple[str, ...]:
     """The variants whose weights and card are in ``folder``, by default ``FOLDER``."""
-    place = folder or FOLDER
-    return tuple(
-        variant
-        for variant in VARIANTS
-        if all((place / f"{variant}.{ending}").is_file() for ending in ("json", "safetensors"))
-    )
+    return tuple(variant for variant in VARIANTS if files_of(variant, folder).installed)
 
 
 def read_card(variant: str, folder: Path | None = None) -> dict[str, Any]:
@@ -37,16 +37,7 @@ def read_card(variant: str, folder: Path | None = None) -> dict[str, Any]:
     Raises:
         DenoiserError: the file is missing or broken.
     """
-    file = (folder or FOLDER) / f"{variant}.json"
-    try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except OSError:
-        raise DenoiserError(f"The denoiser {variant} is not installed: {file.name} is missing") from None
-    except ValueError:
-        card = None
-    if not isinstance(card, dict):
-        raise DenoiserError(f"The denoiser {variant} is damaged: {file.name} is no JSON object")
-    return card
+    return files_of(variant, folder).read_card()
 
 
 def load(
@@ -62,24 +53,18 @@ def load(
 
 @lru_cache(maxsize=16)
 def _loaded(folder: Path, variant: str, device: torch.device, dtype: torch.dtype) -> Denoiser:
-    card = read_card(variant, folder)
-    file = folder / f"{variant}.safetensors"
-    try:
-        digest = sha256(file)
-    except OSError:
-        raise DenoiserError(f"The denoiser {variant} is not installed: {file.name} is missing") from None
-    if digest != card.get("sha256"):
-        raise DenoiserError(
-            f"The denoiser {variant} is damaged: {file.name} has not the checksum on its card"
-        )
+    files = files_of(variant, folder)
+    card = files.read_card()
+    files.checked_digest(card)
     try:
         config = DenoiserConfig.read(card["network"])
         with torch.device("meta"):
             network = Denoiser(config)
-        fit(network, read_state(file, file.name), file.name, labels=config.outputs)
+        state = read_state(files.weights, files.weights.name)
+        fit(network, state, files.weights.name, labels=config.outputs)
     except ClassifierError as error:
-        raise DenoiserError(f"The denoiser {variant} is damaged: {error}") from None
+        raise files.damaged(error) from None
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise DenoiserError(f"The denoiser {variant} is damaged: its card tells no network") from None
+        raise files.damaged("its card tells no network") from None
     network.requires_grad_(False).to(device, dtype)
     return network.to(memory_format=torch.channels_last)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from attacks.pgd import PGD  # noqa: E402 - the path above makes the script runnable by its file name
 from classifiers import BUILTIN, read_card  # noqa: E402
 from classifiers.base import Classifier  # noqa: E402
-from classifiers.builtin import ASSETS, load_builtin, weights_file  # noqa: E402
+from classifiers.builtin import ASSETS, builtin_files, load_builtin  # noqa: E402
 from classifiers.weights import read_state  # noqa: E402
 from denoisers import STRENGTHS  # noqa: E402
 from evaluation.measures.accuracy import predicted, share  # noqa: E402
@@ -99,7 +99,7 @@ class Hardening(Training):
 
     def __init__(self, recipe: HardenedRecipe, labels: int, device: torch.device, assets: Path) -> None:
         super().__init__(recipe, labels, device)
-        file = weights_file(recipe.base, assets)
+        file = builtin_files(recipe.base, assets).weights
         self.network.load_state_dict(read_state(file, file.name))
 
     def step(self, photos: Tensor, wanted: Tensor, share: float, generator: torch.Generator) -> None:
