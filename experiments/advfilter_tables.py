@@ -9,7 +9,6 @@ theirs, so a killed command goes on.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,22 +19,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
-import training  # noqa: E402
-from classifiers.base import Classifier  # noqa: E402
-from denoisers import VARIANTS, Denoiser, installed, load  # noqa: E402
-from denoisers.denoise import RESULT, denoised  # noqa: E402
-from evaluation.many_photos.claims import Claim, claim, first_minus_second  # noqa: E402
-from evaluation.many_photos.measuring import command, parts  # noqa: E402
-from evaluation.measures.accuracy import predicted  # noqa: E402
-from evaluation.measures.quality import quality  # noqa: E402
-from evaluation.one_photo.advfilter import ALL  # noqa: E402
-from story.table import markdown_table  # noqa: E402
-from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs  # noqa: E402
-from training.labelled_photos import list_photos  # noqa: E402
+import classifiers
+from classifiers.base import Classifier
+from denoisers import VARIANTS, Denoiser, installed, load
+from denoisers.denoise import RESULT, denoised
+from evaluation.many_photos.claims import Claim, claim, first_minus_second
+from evaluation.many_photos.measuring import command, parts
+from evaluation.measures.accuracy import predicted
+from evaluation.measures.quality import quality
+from evaluation.one_photo.advfilter import ALL
+from photos import open_source
+from story.table import markdown_table
+from training import checkpoint
+from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs
 
 HARDENED = "builtin-hardened"
 NONE = "none"
@@ -173,9 +169,8 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         raise ValueError(f"photos are attacked at {classifier.working_size} px, not at {size}")
     if not installed():
         raise ValueError("no denoiser is installed; python -m training.train_advfilter makes them")
-    files, names, _ = list_photos(folder)
-    kept = AttackedPhotos(training.CHECKPOINTS, AttackRecipe(seed=seed), classifier, files, names)
-    pairs = kept.pairs(limit)
+    source = open_source(str(folder))
+    pairs = AttackedPhotos(checkpoint.FOLDER, AttackRecipe(seed=seed), classifier, source).pairs(limit)
     hardened = None
     if HARDENED in classifiers.names():
         hardened = classifiers.load(HARDENED, device=classifier.device)

@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder with val/")
     parser.add_argument("--classifier", nargs="+", default=builtin_names(), help="all built-in ones")
     parser.add_argument("--limit", type=int, default=300, help="how many photos")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="number that fixes all that is drawn")
     parser.add_argument("--json", type=Path, help="goes on from what is there, and writes after every case")
     given = parser.parse_args()
     known: dict[str, dict[str, Any]] = {}

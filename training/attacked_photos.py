@@ -22,7 +22,9 @@ from torch import Tensor
 from attacks.pgd import PGD
 from classifiers.base import Classifier
 from denoisers import STRENGTHS
+from photos import Source
 from training.labelled_photos import centre_crops
+from training.recipes import Described, setting
 
 BLOCK = 48
 """Photos that are attacked and kept together."""
@@ -30,23 +32,28 @@ LEVELS = 127
 
 
 @dataclass(frozen=True)
-class AttackRecipe:
+class AttackRecipe(Described):
     """How photos are attacked.
 
-    Attributes:
-        each: strengths at which each photo is attacked, evenly spread over all; a divisor of their number.
-        iterations: steps of PGD, each ε / 30 long as in Foolbox, from a random start.
-        seed: of the photos' order and of the random starts.
-        half: whether the attacked network computes in bfloat16.
+    Raises:
+        ValueError: a value outside its range, or ``each`` is no divisor of the number of strengths.
     """
 
-    each: int = len(STRENGTHS)
-    iterations: int = 40
-    seed: int = 0
-    half: bool = True
+    each: int = setting(
+        len(STRENGTHS),
+        low=1,
+        high=len(STRENGTHS),
+        help="strengths at which each photo is attacked, evenly spread over all; a divisor of their number",
+    )
+    iterations: int = setting(
+        40, low=1, help="steps of PGD, each ε / 30 long as in Foolbox, from a random start"
+    )
+    seed: int = setting(0, low=0, help="number that fixes the photos' order and the random starts")
+    half: bool = setting(True, help="whether the attacked network computes in bfloat16")
 
     def __post_init__(self) -> None:
-        if self.each < 1 or len(STRENGTHS) % self.each:
+        super().__post_init__()
+        if len(STRENGTHS) % self.each:
             raise ValueError(f"each is a divisor of {len(STRENGTHS)}, not {self.each}")
 
     def strengths_of(self, photo: int) -> range:
@@ -62,20 +69,22 @@ class AttackedPhotos:
         cache: folder of all of them; each has one of its own in it.
         recipe: how photos are attacked.
         model: what is attacked, at its working size.
-        files: photos, in any order.
-        names: their labels, which the attack leaves; photos whose label ``model`` does not know are left out.
+        source: photos, with the labels that the attack leaves; photos whose label ``model`` does not know are
+            left out.
+
+    Attributes:
+        numbers: of the photos in ``source``, in the order in which they are attacked.
     """
 
-    def __init__(
-        self, cache: Path, recipe: AttackRecipe, model: Classifier, files: list[Path], names: list[str]
-    ) -> None:
-        known = [pair for pair in zip(files, names, strict=True) if pair[1] in model.labels]
-        order = torch.randperm(len(known), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
-        self.files = [known[number][0] for number in order]
-        self.labels = torch.tensor([model.labels.index(known[number][1]) for number in order])
+    def __init__(self, cache: Path, recipe: AttackRecipe, model: Classifier, source: Source) -> None:
+        usable = [number for number in range(len(source)) if source.label(number) in model.labels]
+        order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
+        self.numbers = [usable[place] for place in order]
+        self.labels = torch.tensor([model.labels.index(source.label(number)) for number in self.numbers])
+        self.source = source
         self.recipe = recipe
         self.model = model
-        listed = hashlib.sha256("\n".join(f"{file.parent.name}/{file.name}" for file in files).encode())
+        listed = hashlib.sha256("\n".join(source.files).encode())
         self.key = {
             "classifier": model.identity,
             "side": model.working_size,
@@ -94,31 +103,32 @@ class AttackedPhotos:
             seconds: no block is begun once all blocks together have taken so long; the first always is.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        found: list[Path] = []
+        blocks: list[Path] = []
         spent = 0.0
-        for number in range(-(-min(photos, len(self.files)) // BLOCK)):
+        for number in range(-(-min(photos, len(self.numbers)) // BLOCK)):
             file = self.folder / f"{number:05d}.safetensors"
             if not file.exists():
-                if found and spent >= seconds:
+                if blocks and spent >= seconds:
                     break
                 self._make(number, file)
             with safetensors.safe_open(file, "pt") as opened:
                 spent += float(opened.metadata()["seconds"])
-            found.append(file)
-        return Pairs(found)
+            blocks.append(file)
+        return Pairs(blocks)
 
     def _make(self, number: int, file: Path) -> None:
         began = time.monotonic()
-        chosen = slice(number * BLOCK, (number + 1) * BLOCK)
-        photos, labels = centre_crops(self.files[chosen], self.model.working_size), self.labels[chosen]
+        block = slice(number * BLOCK, (number + 1) * BLOCK)
+        photos = centre_crops(self.source, self.model.working_size, self.numbers[block])
+        labels = self.labels[block]
         owners: list[int] = []
         strengths: list[int] = []
         changes: list[Tensor] = []
         for strength, eps in enumerate(STRENGTHS):
             own = [
-                place
-                for place in range(len(photos))
-                if strength in self.recipe.strengths_of(number * BLOCK + place)
+                row
+                for row in range(len(photos))
+                if strength in self.recipe.strengths_of(number * BLOCK + row)
             ]
             if not own:
                 continue
@@ -132,7 +142,7 @@ class AttackedPhotos:
             )
             owners += own
             strengths += [strength] * len(own)
-        told = {
+        tensors = {
             "photos": photos,
             "labels": labels,
             "owners": torch.tensor(owners),
@@ -140,9 +150,9 @@ class AttackedPhotos:
             "changes": torch.cat(changes),
         }
         seconds = time.monotonic() - began
-        written = file.with_suffix(".part")
-        safetensors.torch.save_file(told, written, {"seconds": str(seconds)})
-        written.replace(file)
+        part = file.with_suffix(".part")
+        safetensors.torch.save_file(tensors, part, {"seconds": str(seconds)})
+        part.replace(file)
         line = {"block": number, "pairs": len(owners), "seconds": round(seconds, 1)}
         print(json.dumps(line), flush=True)
 

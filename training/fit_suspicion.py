@@ -7,7 +7,6 @@ writes ``assets/suspicion.json`` and ``assets/automatic.json``.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -20,18 +19,20 @@ from torch import Tensor
 import classifiers
 from attacks.lavan import LaVAN
 from classifiers.base import Classifier
-from defenses import LGS, SLGS, WLGS
+from classifiers.builtin import ASSETS
+from defenses import LGS, SLGS, WLGS, automatic
 from defenses.automatic import Staircase, busy_area
 from evaluation.many_photos.measuring import random_targets
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.detection import auc, calibration, roc, true_alarms_at
+from evaluation.one_photo import adversarial_score
 from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, signs
-from photos.folder import list_folder, open_photo
+from photos import Source, open_source
 from story.table import markdown_table
-from training import CHECKPOINTS
-from training.recipes import add_recipe_options, recipe_with
+from training.assets import PHOTOS, write_card
+from training.checkpoint import FOLDER, Checkpoint
+from training.recipes import Described, add_recipe_options, recipe_with, setting, training_parser
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 METHODS: dict[str, type[LGS]] = {"lgs": LGS, "slgs": SLGS, "wlgs": WLGS}
 _ASKED = 64
 """Photos that pass the classifier together."""
@@ -39,19 +40,19 @@ _ROC_POINTS = 101
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Described):
     """Everything that shapes the two files; written into them."""
 
-    train: int = 600
-    val: int = 400
-    batch: int = 8
-    smallest_share: float = 0.01
-    largest_share: float = 0.12
-    iterations: int = 60
-    lams: int = 21
-    steps: int = 6
-    ridge: float = 1e-2
-    seed: int = 0
+    train: int = setting(600, low=1, help="photos of train/ that are fitted on")
+    val: int = setting(400, low=1, help="photos of val/ that are measured on")
+    batch: int = setting(8, low=1, help="photos that get a patch of the same size at the same place")
+    smallest_share: float = setting(0.01, low=0, high=1, help="smallest patch, as a share of the area")
+    largest_share: float = setting(0.12, low=0, high=1, help="largest patch, as a share of the area")
+    iterations: int = setting(60, low=1, help="steps of LaVAN")
+    lams: int = setting(21, low=2, help="number of λ that are tried, evenly over its range")
+    steps: int = setting(6, low=1, help="ranges of busy area with a λ of their own")
+    ridge: float = setting(1e-2, low=0, help="penalty on the squared weights of the standardised signs")
+    seed: int = setting(0, low=0, help="number that fixes all that is drawn")
 
     def grid(self) -> Tensor:
         """The λ that are tried, from one end of its range to the other."""
@@ -66,13 +67,13 @@ method whether the label is right at each λ, (N, λ) bool. Clean and attacked p
 
 
 def measured(
-    classifier: Classifier, files: list[tuple[Path, str]], recipe: Recipe, number: int, part: str
+    classifier: Classifier, source: Source, photos: list[int], recipe: Recipe, number: int, part: str
 ) -> Rows:
-    """Batch ``number``: its photos as they are, then each with a patch."""
-    mine = files[number * recipe.batch : (number + 1) * recipe.batch]
+    """Batch ``number`` of these ``photos``: as they are, then each with a patch."""
+    mine = photos[number * recipe.batch : (number + 1) * recipe.batch]
     device = classifier.device
-    x = torch.cat([open_photo(file).working(classifier.working_size) for file, _ in mine]).to(device)
-    y = torch.tensor([classifier.index(label) for _, label in mine], device=device)
+    x = torch.cat([source.read(photo).working(classifier.working_size) for photo in mine]).to(device)
+    y = torch.tensor([classifier.index(source.label(photo)) for photo in mine], device=device)
     # A stream of its own for each batch, so that a resumed run draws what an unbroken one draws.
     drawn = 1_000_000 * recipe.seed + 500_000 * (part == "val") + number
     share, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
@@ -85,15 +86,15 @@ def measured(
     )
     targets = random_targets(y.cpu(), len(classifier.labels), drawn).to(device)
     attacked = attack.run(x, targets, classifier, frames=0).attacked
-    photos, labels = torch.cat([x, attacked]), torch.cat([y, y])
-    found: Rows = {
-        "signs": signs(photos, classifier).cpu(),
-        "area": busy_area(LGS().keep(LGS().local_gradient(photos))).cpu(),
-        "patched": torch.arange(len(photos)) >= len(x),
+    both, labels = torch.cat([x, attacked]), torch.cat([y, y])
+    rows: Rows = {
+        "signs": signs(both, classifier).cpu(),
+        "area": busy_area(LGS().keep(LGS().local_gradient(both))).cpu(),
+        "patched": torch.arange(len(both)) >= len(x),
     }
     for name, method in METHODS.items():
-        found[name] = right_at(method(), classifier, photos, labels, recipe.grid())
-    return found
+        rows[name] = right_at(method(), classifier, both, labels, recipe.grid())
+    return rows
 
 
 @torch.no_grad()
@@ -113,13 +114,13 @@ def right_at(defense: LGS, classifier: Classifier, x: Tensor, y: Tensor, lams: T
     return torch.stack(columns, 1).cpu()
 
 
-def fit_score(found: Tensor, patched: Tensor, ridge: float) -> tuple[Tensor, float]:
+def fit_score(signs: Tensor, patched: Tensor, ridge: float) -> tuple[Tensor, float]:
     """Weights (F,) and bias of a logistic regression by Newton's method, in float64.
 
     ``ridge`` draws the weights of the standardised signs towards 0, so that signs which part the two kinds
     perfectly have finite weights too.
     """
-    x, truth = found.double(), patched.double()
+    x, truth = signs.double(), patched.double()
     centre, spread = x.mean(0), x.std(0, correction=0)
     spread = spread.masked_fill(spread == 0, 1)
     columns = torch.cat([(x - centre) / spread, torch.ones(len(x), 1, dtype=torch.float64)], 1)
@@ -144,14 +145,14 @@ def fit_staircase(area: Tensor, right: Tensor, lams: Tensor, steps: int) -> Stai
     A λ is judged with its two neighbours, so that one lucky photo decides little; of equals the least.
     """
     edges = torch.quantile(area, torch.linspace(0, 1, steps + 1)[1:-1]).unique()
-    places = torch.bucketize(area, edges)
-    chosen = []
-    for place in range(len(edges) + 1):
-        inside = right[places == place].float()
+    steps_of_photos = torch.bucketize(area, edges)
+    best = []
+    for step in range(len(edges) + 1):
+        inside = right[steps_of_photos == step].float()
         shares = inside.mean(0) if len(inside) else right.float().mean(0)
         smooth = torch.cat([shares[:1], shares, shares[-1:]]).unfold(0, 3, 1) @ torch.tensor([1.0, 2.0, 1.0])
-        chosen.append(float(lams[int((smooth >= smooth.max() - 1e-6).int().argmax())]))
-    return Staircase(tuple(round(edge, 5) for edge in edges.tolist()), tuple(round(lam, 4) for lam in chosen))
+        best.append(float(lams[int((smooth >= smooth.max() - 1e-6).int().argmax())]))
+    return Staircase(tuple(round(edge, 5) for edge in edges.tolist()), tuple(round(lam, 4) for lam in best))
 
 
 def balanced(right: Tensor, patched: Tensor) -> Tensor:
@@ -159,16 +160,16 @@ def balanced(right: Tensor, patched: Tensor) -> Tensor:
     return (right[~patched].float().mean(0) + right[patched].float().mean(0)) / 2
 
 
-def judge_score(found: Rows, suspicion: Suspicion) -> dict[str, Any]:
-    """ROC, AUC and calibration on ``found``."""
-    scores, patched = suspicion.of(found["signs"]), found["patched"]
+def judge_score(rows: Rows, suspicion: Suspicion) -> dict[str, Any]:
+    """ROC, AUC and calibration on ``rows``."""
+    scores, patched = suspicion.of(rows["signs"]), rows["patched"]
     false, true = roc(scores, patched)
     kept = torch.linspace(0, len(false) - 1, min(_ROC_POINTS, len(false))).round().long()
     return {
         "photos": len(patched),
         "auc": round(auc(scores, patched), 4),
         "auc of each sign": {
-            sign: round(auc(found["signs"][:, number], patched), 4) for number, sign in enumerate(SIGNS)
+            sign: round(auc(rows["signs"][:, number], patched), 4) for number, sign in enumerate(SIGNS)
         },
         "true alarms at false alarms of": {
             str(share): round(true_alarms_at(scores, patched, share), 4) for share in (0.01, 0.05, 0.1)
@@ -197,32 +198,25 @@ def judge_staircase(train: Rows, val: Rows, name: str, stairs: Staircase, lams: 
     }
 
 
-def collect(classifier: Classifier, folder: Path, recipe: Recipe, part: str, checkpoint: Path) -> Rows:
-    """All batches of a part; those that the checkpoint holds are not measured again.
+def collect(
+    classifier: Classifier, source: Source, recipe: Recipe, part: str, checkpoint: Checkpoint
+) -> Rows:
+    """All batches of a part, "train" or "val"; those that the checkpoint holds are not measured again.
 
     Raises:
         ValueError: the checkpoint belongs to another recipe or classifier.
     """
-    files = [(file, label) for file, label in list_folder(folder / part) if label in classifier.labels]
-    order = torch.randperm(len(files), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
+    usable = [number for number in range(len(source)) if source.label(number) in classifier.labels]
+    order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
     many = recipe.train if part == "train" else recipe.val
-    files = [files[number] for number in order[:many]]
-    owner = {"recipe": asdict(recipe), "classifier": classifier.identity}
-    state: dict[str, Any] = {**owner, "train": [], "val": []}
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        if {key: state[key] for key in owner} != owner:
-            raise ValueError(
-                "the checkpoint belongs to another recipe or classifier; give another --checkpoint"
-            )
-    for number in range(len(state[part]), -(-len(files) // recipe.batch)):
+    photos = [usable[place] for place in order[:many]]
+    state = checkpoint.read() or {"train": [], "val": []}
+    for number in range(len(state[part]), -(-len(photos) // recipe.batch)):
         began = time.monotonic()
-        state[part].append(measured(classifier, files, recipe, number, part))
-        written = checkpoint.with_suffix(".part")
-        torch.save(state, written)
-        written.replace(checkpoint)
-        done = min((number + 1) * recipe.batch, len(files))
-        line = {"part": part, "photos": done, "of": len(files)}
+        state[part].append(measured(classifier, source, photos, recipe, number, part))
+        checkpoint.save(state)
+        done = min((number + 1) * recipe.batch, len(photos))
+        line = {"part": part, "photos": done, "of": len(photos)}
         print(json.dumps(line | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
     return {key: torch.cat([rows[key] for rows in state[part]]) for key in state[part][0]}
 
@@ -230,8 +224,8 @@ def collect(classifier: Classifier, folder: Path, recipe: Recipe, part: str, che
 def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder: Path) -> dict[str, Any]:
     """Fits on ``train``, measures on ``val``, writes both files and gives the figures of ``val``."""
     weights, bias = fit_score(train["signs"], train["patched"], recipe.ridge)
-    told = {sign: round(weight, 6) for sign, weight in zip(SIGNS, weights.tolist(), strict=True)}
-    fitted = Suspicion(tuple(told.values()), round(bias, 6), classifier.identity, {})
+    rounded = {sign: round(weight, 6) for sign, weight in zip(SIGNS, weights.tolist(), strict=True)}
+    fitted = Suspicion(tuple(rounded.values()), round(bias, 6), classifier.identity, {})
     lams = recipe.grid()
     stairs = {name: fit_staircase(train["area"], train[name], lams, recipe.steps) for name in METHODS}
     origin = {
@@ -240,48 +234,51 @@ def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder
         "recipe": asdict(recipe),
         "fitted_on": {"photos": len(train["area"]), "of them attacked": int(train["patched"].sum())},
         "provenance": (
-            "Measured by training/fit_suspicion.py on photos of Imagenette (ImageNet ILSVRC-2012), "
-            "Caltech-101 and the Asirra cats and dogs, none of which it contains; val: photos kept apart."
+            f"Measured by training/fit_suspicion.py on {PHOTOS}, none of which it contains; val: photos kept "
+            "apart."
         ),
     }
     score_val = judge_score(val, fitted)
     lam_val = {name: judge_staircase(train, val, name, stairs[name], lams) for name in METHODS}
     cards = {
-        "suspicion.json": {"weights": told, "bias": fitted.bias, "val": score_val, **origin},
-        "automatic.json": {
-            "methods": {name: asdict(known) for name, known in stairs.items()},
+        adversarial_score.FILE.name: {"weights": rounded, "bias": fitted.bias, "val": score_val, **origin},
+        automatic.FILE.name: {
+            "methods": {name: asdict(staircase) for name, staircase in stairs.items()},
             "val": lam_val,
             **origin,
         },
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for name, card in cards.items():
-        (folder / name).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        write_card(folder / name, card)
     return {"score": score_val, "lam": lam_val}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--classifier", default=classifiers.default_name())
-    parser.add_argument("--device")
+    parser = training_parser(__doc__)
+    parser.add_argument("--classifier", default=classifiers.default_name(), help="that is looked at")
+    parser.add_argument("--device", help="cpu or cuda; by default the best there is")
     parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINTS / "suspicion.pt", help="goes on from there"
+        "--checkpoint",
+        type=Path,
+        default=FOLDER / "suspicion.pt",
+        help="continues from there, and is kept there",
     )
-    parser.add_argument("--out", type=Path, default=ASSETS)
+    parser.add_argument("--out", type=Path, default=ASSETS, help="folder of both files")
     add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args(arguments))
     recipe = recipe_with(Recipe(), given)
     classifier = classifiers.load(given["classifier"], device=given["device"])
-    checkpoint: Path = given["checkpoint"]
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    train, val = (collect(classifier, given["photos"], recipe, part, checkpoint) for part in ("train", "val"))
+    checkpoint = Checkpoint(
+        given["checkpoint"], {"recipe": asdict(recipe), "classifier": classifier.identity}
+    )
+    train, val = (
+        collect(classifier, open_source(str(given["photos"] / part)), recipe, part, checkpoint)
+        for part in ("train", "val")
+    )
     figures = write(classifier, recipe, train, val, given["out"])
     print(json.dumps({"auc": figures["score"]["auc"], "calibration": figures["score"]["calibration"]}))
-    print(markdown_table([{"method": name, **told} for name, told in figures["lam"].items()]))
+    print(markdown_table([{"method": name, **row} for name, row in figures["lam"].items()]))
 
 
 if __name__ == "__main__":

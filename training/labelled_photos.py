@@ -1,41 +1,36 @@
-"""A folder of photos by label, held in memory as small decoded pictures."""
+"""Photos of a source, held in memory as small decoded pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from photos.folder import list_folder, open_photo
+from photos import Source
 
 
-def list_photos(folder: Path) -> tuple[list[Path], list[str], list[str]]:
-    """Files, the label of each, and all labels sorted, of ``folder/<label>/*.jpg``.
-
-    Raises:
-        PhotoError: the folder holds no photo.
-    """
-    files, names = zip(*list_folder(folder), strict=True)
-    return list(files), list(names), sorted(set(names))
+def labels_of(source: Source) -> tuple[str, ...]:
+    """All labels of a source, in the order that ``source.labels`` counts them in."""
+    return tuple(words[0] for words in source.classes)
 
 
-def decode_all(files: list[Path]) -> list[Tensor]:
-    """All photos as (3, H, W) uint8, in the order of ``files``."""
+def decode_all(source: Source, numbers: Iterable[int] | None = None) -> list[Tensor]:
+    """The photos of these numbers, by default all, each as (3, H, W) uint8."""
 
-    def decode(file: Path) -> Tensor:
-        return torch.tensor(open_photo(file).pixels).permute(2, 0, 1)
+    def decode(number: int) -> Tensor:
+        return torch.tensor(source.read(number).pixels).permute(2, 0, 1)
 
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(decode, files))
+        return list(pool.map(decode, range(len(source)) if numbers is None else numbers))
 
 
-def centre_crops(files: list[Path], side: int) -> Tensor:
-    """(N, 3, side, side) uint8, as the app's doors crop them."""
+def centre_crops(source: Source, side: int, numbers: Iterable[int] | None = None) -> Tensor:
+    """The photos of these numbers, by default all, (N, 3, side, side) uint8, as the app's doors crop them."""
 
-    def crop(file: Path) -> Tensor:
-        return (open_photo(file).working(side)[0] * 255).round().byte()
+    def crop(number: int) -> Tensor:
+        return (source.read(number).working(side)[0] * 255).round().byte()
 
     with ThreadPoolExecutor() as pool:
-        return torch.stack(list(pool.map(crop, files)))
+        return torch.stack(list(pool.map(crop, range(len(source)) if numbers is None else numbers)))

@@ -14,11 +14,8 @@ card says so.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,37 +24,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
-from classifiers.base import Classifier  # noqa: E402
-from denoisers import (  # noqa: E402
-    STRENGTHS,
-    VARIANTS,
-    Denoiser,
-    fused,
-    installed,
-    load,
-    read_card,
-    uncertainty,
-)
-from denoisers.config import SMALL_WIDTHS  # noqa: E402
-from denoisers.denoise import denoised  # noqa: E402
-from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss  # noqa: E402
-from denoisers.weights import FOLDER  # noqa: E402
-from evaluation.measures.quality import Quality, joined, quality  # noqa: E402
-from evaluation.one_photo.advfilter import ALL  # noqa: E402
-from training import CHECKPOINTS  # noqa: E402
-from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together  # noqa: E402
-from training.labelled_photos import list_photos  # noqa: E402
-from training.muon import optimizers  # noqa: E402
-from training.recipes import add_recipe_options, recipe_with  # noqa: E402
+import classifiers
+from classifiers.base import Classifier
+from classifiers.weights import sha256
+from denoisers import STRENGTHS, VARIANTS, Denoiser, fused, installed, load, read_card, uncertainty
+from denoisers.config import SMALL_WIDTHS
+from denoisers.denoise import denoised
+from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss
+from denoisers.weights import FOLDER as DENOISERS
+from evaluation.measures.quality import Quality, joined, quality
+from evaluation.one_photo.advfilter import ALL
+from photos import open_source
+from training.assets import PHOTOS, halved, write_weights
+from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together
+from training.checkpoint import FOLDER, Checkpoint
+from training.descent import Descent
+from training.recipes import Described, add_recipe_options, recipe_with, setting, training_parser
 
 SAVE = 120.0
 """Seconds after which the checkpoint is replaced, or after the step that is then at work."""
@@ -67,50 +53,50 @@ ATTACKS, MEASURED = 0.3, 0.1
 """Shares of the hours for the attacks on the photos to learn from, and on those to measure on."""
 RATE_AT, RATES = (0.0, 0.02, 0.5, 1.0), (0.0, 1.0, 1.0, 0.0)
 PROVENANCE = (
-    "Trained from {} by training/train_advfilter.py on photos of Imagenette (ImageNet "
-    "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs, attacked by PGD; measured on photos kept apart."
+    f"Trained from {{}} by training/train_advfilter.py on {PHOTOS}, attacked by PGD; measured on photos kept "
+    "apart."
 )
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything but the variant that shapes the weights; written into the card.
+class Recipe(Described):
+    """Everything but the variant that shapes the weights; written into the card."""
 
-    Attributes:
-        attacked: how many photos are attacked to learn from.
-        each: at how many of the 12 strengths each of them is.
-        iterations: steps of PGD.
-        crop: side in px of the part of a photo that a step of L_img sees; L_sem and the fusion see all of it.
-        batch: pairs in a step.
-        steps: of the denoiser.
-        fusion_steps: of the fusion.
-        learning_rate: the highest.
-        weight_decay: of the convolutions.
-        averaging: share of the running average of the weights that a step keeps.
-        half: whether convolutions are computed in bfloat16.
-        widths: channels of the encoder's blocks.
-        measured: photos of ``val`` for the card.
-        seed: of all draws.
-        start: a variant of the same networks, trained before, whose weights this one begins with; "" for
-            random weights. L_sem from random weights soon finds that an empty photo is better than a
-            strongly attacked one, and stays there.
-    """
-
-    attacked: int = 5000
-    each: int = 12
-    iterations: int = 40
-    crop: int = 160
-    batch: int = 32
-    steps: int = 60_000
-    fusion_steps: int = 6000
-    learning_rate: float = 0.002
-    weight_decay: float = 0.0
-    averaging: float = 0.999
-    half: bool = True
-    widths: tuple[int, ...] = SMALL_WIDTHS
-    measured: int = 480
-    seed: int = 0
-    start: str = ""
+    attacked: int = setting(5000, low=1, help="photos that are attacked to learn from")
+    each: int = setting(
+        len(STRENGTHS),
+        low=1,
+        high=len(STRENGTHS),
+        help="strengths at which each of them is attacked; a divisor of their number",
+    )
+    iterations: int = setting(40, low=1, help="steps of PGD")
+    crop: int = setting(
+        160,
+        low=1,
+        unit="px",
+        help="side of the part of a photo that a step of L_img sees; L_sem and the fusion see all of it",
+    )
+    batch: int = setting(32, low=1, help="pairs of a clean and an attacked photo in a step")
+    steps: int = setting(60_000, low=1, help="steps of the denoiser")
+    fusion_steps: int = setting(6000, low=1, help="steps of the fusion")
+    learning_rate: float = setting(
+        0.002, low=0, help="highest rate of the convolutions; 0.3 of it for the rest"
+    )
+    weight_decay: float = setting(
+        0.0, low=0, help="share by which a step of rate 1 shrinks the convolutions' weights"
+    )
+    averaging: float = setting(
+        0.999, low=0, high=1, help="share of the running average of the weights that a step keeps"
+    )
+    half: bool = setting(True, help="whether convolutions are computed in bfloat16")
+    widths: tuple[int, ...] = setting(SMALL_WIDTHS, low=1, help="channels of the encoder's blocks")
+    measured: int = setting(480, low=1, help="photos of val/ that are measured for the card")
+    seed: int = setting(0, low=0, help="number that fixes all that is drawn")
+    # L_sem from random weights soon finds that an empty photo is better than a strongly attacked one, and
+    # stays there.
+    start: str = setting(
+        "", help="variant of the same networks, trained before, whose weights this one begins with"
+    )
 
 
 RECIPES = {
@@ -127,7 +113,7 @@ def rate(share: float) -> float:
 
 
 class Training:
-    """One variant on its way: network, running average, optimisers, phase, steps and seconds of that phase.
+    """One variant on its way: a network that learns, the phase, and the phase's steps and seconds.
 
     ``folder`` has the weights that ``recipe.start`` names, by default those that ship; ValueError if
     they belong to other networks.
@@ -146,7 +132,7 @@ class Training:
     ) -> None:
         self.variant, self.recipe, self.model = variant, recipe, model
         self.config = replace(VARIANTS[variant], widths=recipe.widths)
-        self.belongs = {"variant": variant, "recipe": asdict(recipe), "attacks": json.dumps(key)}
+        self.owner = {"variant": variant, "recipe": asdict(recipe), "attacks": json.dumps(key)}
         torch.manual_seed(recipe.seed)
         self.network = Denoiser(self.config).to(model.device)
         if recipe.start:
@@ -169,11 +155,8 @@ class Training:
             learns = network.fusion
         network.requires_grad_(False)
         learns.requires_grad_(True)
-        self.average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(self.recipe.averaging), use_buffers=True
-        )
-        self.optimizers = optimizers(learns, self.recipe.learning_rate, self.recipe.weight_decay)
-        self.highest = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+        recipe = self.recipe
+        self.descent = Descent(network, recipe.learning_rate, recipe.weight_decay, recipe.averaging, learns)
 
     @property
     def phases(self) -> int:
@@ -203,7 +186,7 @@ class Training:
     def advance(self) -> bool:
         """Ends the phase; whether another one follows."""
         self.taken[self.phase], self.spent[self.phase] = self.steps, self.seconds
-        self.network.load_state_dict(self.average.module.state_dict())
+        self.network.load_state_dict(self.descent.average.state_dict())
         if self.phase + 1 == self.phases:
             return False
         self._begin(self.phase + 1)
@@ -212,41 +195,20 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Everything that ``load`` needs."""
         return {
-            "belongs": self.belongs,
             "phase": self.phase,
             "steps": self.steps,
             "seconds": self.seconds,
             "taken": self.taken,
             "spent": self.spent,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizers": [one.state_dict() for one in self.optimizers],
+            **self.descent.state(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on where ``state`` was written.
-
-        Raises:
-            ValueError: the checkpoint belongs to another recipe, variant, classifier or list of photos.
-        """
-        if state["belongs"] != self.belongs:
-            raise ValueError(
-                f"the checkpoint of {self.variant} belongs to another recipe; give another --checkpoints"
-            )
+        """Goes on where ``state`` was taken."""
         self._begin(state["phase"])
         self.steps, self.seconds = state["steps"], state["seconds"]
         self.taken, self.spent = state["taken"], state["spent"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            one.load_state_dict(saved)
-
-    def save(self, file: Path) -> None:
-        """Replaces the checkpoint in one go, so that it is whole whenever the training is killed."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        written = file.with_suffix(".part")
-        torch.save(self.state(), written)
-        written.replace(file)
+        self.descent.load(state)
 
     def losses(self, clean: Tensor, attacked: Tensor, eps: Tensor) -> Tensor:
         """What a step lowers: the sum over the heads of their mean loss on the pairs that are theirs.
@@ -263,10 +225,10 @@ class Training:
         for photos, strengths in zip(self.network(attacked), self.config.heads, strict=True):
             theirs = torch.isin(eps, torch.tensor(strengths, device=eps.device))
             if features is None:
-                found = image_loss(photos, clean)
+                losses = image_loss(photos, clean)
             else:
-                found = semantic_loss(photos, features, self.model)
-            total = total + (found * theirs).sum() / theirs.sum().clamp(min=1)
+                losses = semantic_loss(photos, features, self.model)
+            total = total + (losses * theirs).sum() / theirs.sum().clamp(min=1)
         return total
 
     def _fusion_losses(self, clean: Tensor, attacked: Tensor) -> Tensor:
@@ -280,17 +242,9 @@ class Training:
 
     def step(self, clean: Tensor, attacked: Tensor, eps: Tensor, share: float) -> float:
         """One update after ``share`` of the phase; the loss."""
-        for one, highest in zip(self.optimizers, self.highest, strict=True):
-            for group, most in zip(one.param_groups, highest, strict=True):
-                group["lr"] = rate(share) * most
         with torch.autocast(clean.device.type, torch.bfloat16, enabled=self.recipe.half):
             loss = self.losses(clean, attacked, eps)
-        for one in self.optimizers:
-            one.zero_grad()
-        loss.backward()
-        for one in self.optimizers:
-            one.step()
-        self.average.update_parameters(self.network)
+        self.descent.update(loss, rate(share))
         self.steps += 1
         return loss.item()
 
@@ -301,8 +255,8 @@ def drawn(training: Training, pairs: Pairs, step: int) -> tuple[Tensor, Tensor, 
     generator = torch.Generator().manual_seed((2 * recipe.seed + training.phase + 1) * 10**8 + step)
     wanted = torch.tensor([STRENGTHS.index(strength) for strength in training.config.strengths])
     theirs = torch.isin(pairs.strengths, wanted).nonzero().flatten()
-    chosen = theirs[torch.randint(len(theirs), (recipe.batch,), generator=generator)].tolist()
-    clean, changes, eps = pairs.at(chosen)
+    numbers = theirs[torch.randint(len(theirs), (recipe.batch,), generator=generator)].tolist()
+    clean, changes, eps = pairs.at(numbers)
     top, left, mirror = torch.rand(3, generator=generator).tolist()
     side = clean.shape[-1] if training.whole else min(recipe.crop, clean.shape[-1])
     room = clean.shape[-1] - side + 1
@@ -313,14 +267,14 @@ def drawn(training: Training, pairs: Pairs, step: int) -> tuple[Tensor, Tensor, 
     return parts[0], parts[1], eps
 
 
-def train(training: Training, pairs: Pairs, checkpoint: Path, seconds: float = math.inf) -> None:
+def train(training: Training, pairs: Pairs, checkpoint: Checkpoint, seconds: float = math.inf) -> None:
     """All that is left of the phase, which may take so many ``seconds`` in all.
 
     A thread prepares the next step while one runs.
     """
     device = training.model.device
     losses: list[float] = []
-    saved = began = time.monotonic()
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(drawn, training, pairs, training.steps)
         while (share := training.share(seconds)) < 1:
@@ -331,13 +285,12 @@ def train(training: Training, pairs: Pairs, checkpoint: Path, seconds: float = m
             training.seconds += now - began
             began = now
             if training.steps % LOG == 0:
-                line = {"variant": training.variant, "phase": training.phase, "step": training.steps}
-                told = {"loss": round(sum(losses) / len(losses), 5), "seconds": round(training.seconds)}
-                print(json.dumps(line | told), flush=True)
+                at = {"variant": training.variant, "phase": training.phase, "step": training.steps}
+                loss = round(sum(losses) / len(losses), 5)
+                print(json.dumps(at | {"loss": loss, "seconds": round(training.seconds)}), flush=True)
                 losses.clear()
-            if now - saved >= SAVE:
-                training.save(checkpoint)
-                saved = now
+            if checkpoint.age >= SAVE:
+                checkpoint.save(training.state())
 
 
 def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, Any]:
@@ -346,8 +299,8 @@ def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, An
     clean = pairs.photos
     for strength in range(-1, len(STRENGTHS)):
         attacked = clean.float() / 255 if strength < 0 else pairs.attacked(strength)
-        for name, found in judged_denoised(network, attacked, clean, pairs.labels, model).items():
-            for figure, value in found.means.items():
+        for name, judged in judged_denoised(network, attacked, clean, pairs.labels, model).items():
+            for figure, value in judged.means.items():
                 figures.setdefault(name, {}).setdefault(figure, []).append(value)
     return {"photos": len(clean), "strengths": [*ALL], **figures}
 
@@ -360,13 +313,13 @@ def judged_denoised(
 
     ``clean`` are (N, 3, S, S) uint8 and ``labels`` (N,).
     """
-    found: dict[str, list[Quality]] = {}
+    by_name: dict[str, list[Quality]] = {}
     for photos, before, truth in zip(*(part.split(batch) for part in (attacked, clean, labels)), strict=True):
         x = photos.to(model.device)
         for name, seen in {"attacked": x, **denoised(network, x)}.items():
             judged = quality(seen, before.to(model.device) / 255, truth, model)
-            found.setdefault(name, []).append(judged)
-    return {name: joined(parts) for name, parts in found.items()}
+            by_name.setdefault(name, []).append(judged)
+    return {name: joined(parts) for name, parts in by_name.items()}
 
 
 def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, folder: Path) -> dict[str, Any]:
@@ -375,10 +328,10 @@ def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, fo
     A card that tells of the same weights and of as many photos stays, so that nothing is measured twice.
     """
     network, start = training.network.requires_grad_(False), training.recipe.start
-    halved = {name: value.half().cpu().contiguous() for name, value in network.state_dict().items()}
-    network.load_state_dict(halved)
-    data = save(halved)
-    digest = hashlib.sha256(data).hexdigest()
+    kept = halved(network.state_dict())
+    network.load_state_dict(kept)
+    weights = safetensors.torch.save(kept)
+    digest = sha256(weights)
     if training.variant in installed(folder):
         earlier = read_card(training.variant, folder)
         if (earlier["sha256"], earlier["val"]["photos"]) == (digest, len(val.labels)):
@@ -402,18 +355,8 @@ def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, fo
         "val": measured(network, val, training.model),
         "provenance": PROVENANCE.format(f"{start}'s weights" if start else "random weights"),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in (("safetensors", data), ("json", (json.dumps(card, indent=1) + "\n").encode())):
-        written = folder / f"{training.variant}.{ending}.part"
-        written.write_bytes(content)
-        written.replace(folder / f"{training.variant}.{ending}")
+    write_weights(folder, training.variant, weights, card)
     return card
-
-
-def attacked_photos(photos: Path, cache: Path, recipe: AttackRecipe, model: Classifier) -> AttackedPhotos:
-    """The cache of a folder ``label/name.jpg``."""
-    files, names, _ = list_photos(photos)
-    return AttackedPhotos(cache, recipe, model, files, names)
 
 
 def allotted(variants: list[str], hours: float) -> Iterator[tuple[str, float]]:
@@ -425,41 +368,43 @@ def allotted(variants: list[str], hours: float) -> Iterator[tuple[str, float]]:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = training_parser(__doc__)
+    parser.add_argument(
+        "--variant", choices=tuple(VARIANTS), nargs="+", default=list(VARIANTS), help="by default all"
     )
-    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--variant", choices=tuple(VARIANTS), nargs="+", default=list(VARIANTS))
     parser.add_argument("--hours", type=float, default=math.inf, help="for all of it; by default no bound")
     parser.add_argument(
-        "--schedule", choices=tuple(RECIPES), help="full with a GPU, short without, by default"
+        "--schedule", choices=tuple(RECIPES), help="recipe: by default full with a GPU, short without one"
     )
-    parser.add_argument("--classifier", default=classifiers.default_name())
-    parser.add_argument("--device")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="goes on from there")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    add_recipe_options(parser, Recipe())
+    parser.add_argument("--classifier", default=classifiers.default_name(), help="that is attacked")
+    parser.add_argument("--device", help="cpu or cuda; by default the best there is")
+    parser.add_argument(
+        "--checkpoints", type=Path, default=FOLDER, help="continues from there, and is kept there"
+    )
+    parser.add_argument("--out", type=Path, default=DENOISERS, help="folder of the weights and the cards")
+    add_recipe_options(parser, Recipe(), RECIPES)
     given = vars(parser.parse_args(arguments))
     model = classifiers.load(given["classifier"], device=given["device"])
     schedule = given["schedule"] or ("full" if model.device.type == "cuda" else "short")
     recipe = recipe_with(RECIPES[schedule], given)
     seconds = 3600 * given["hours"]
     attacks = AttackRecipe(recipe.each, recipe.iterations, recipe.seed)
-    learned = attacked_photos(given["photos"] / "train", given["checkpoints"], attacks, model)
-    kept_apart = attacked_photos(
-        given["photos"] / "val", given["checkpoints"], AttackRecipe(iterations=recipe.iterations), model
+    learned, apart = (open_source(str(given["photos"] / part)) for part in ("train", "val"))
+    learned_attacked = AttackedPhotos(given["checkpoints"], attacks, model, learned)
+    apart_attacked = AttackedPhotos(
+        given["checkpoints"], AttackRecipe(iterations=recipe.iterations), model, apart
     )
-    pairs = learned.pairs(recipe.attacked, ATTACKS * seconds)
-    val = kept_apart.pairs(recipe.measured, MEASURED * seconds)
+    pairs = learned_attacked.pairs(recipe.attacked, ATTACKS * seconds)
+    val = apart_attacked.pairs(recipe.measured, MEASURED * seconds)
     for variant, allowed in allotted(given["variant"], given["hours"]):
-        training = Training(variant, recipe, learned.key, model, given["out"])
-        checkpoint = given["checkpoints"] / f"advfilter-{variant}.pt"
-        if checkpoint.exists():
-            training.load(torch.load(checkpoint, map_location=model.device, weights_only=True))
+        training = Training(variant, recipe, learned_attacked.key, model, given["out"])
+        file = given["checkpoints"] / f"advfilter-{variant}.pt"
+        checkpoint = Checkpoint(file, training.owner, "--checkpoints")
+        checkpoint.resume(training, model.device)
         going_on = True
         while going_on:
             train(training, pairs, checkpoint, allowed)
-            training.save(checkpoint)
+            checkpoint.save(training.state())
             going_on = training.advance()
         card = write_assets(training, schedule, pairs, val, given["out"])
         print(json.dumps({"name": variant, "schedule": card["schedule"], "val": card["val"]}), flush=True)

@@ -11,10 +11,7 @@ On a CPU most of the time goes into fresh memory unless glibc keeps what it has:
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,23 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
-from classifiers.network import VGG_DEPTHS, VGG_WIDTHS, build  # noqa: E402
-from photos.random_crop import random_crop  # noqa: E402
-from training import CHECKPOINTS  # noqa: E402
-from training.label_maps import kept_label_maps, opinions  # noqa: E402
-from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402
-from training.muon import optimizers  # noqa: E402
-from training.recipes import add_recipe_options, recipe_with  # noqa: E402
+import classifiers
+from classifiers.builtin import ASSETS, BUILTIN, builtin_files
+from classifiers.network import POOLINGS, VGG_DEPTHS, VGG_WIDTHS, build
+from classifiers.weights import sha256
+from photos import Source, open_source
+from photos.random_crop import random_crop
+from training.assets import PHOTOS, halved, write_weights
+from training.checkpoint import FOLDER, Checkpoint
+from training.descent import Descent
+from training.label_maps import kept_label_maps, opinions
+from training.labelled_photos import centre_crops, decode_all, labels_of
+from training.recipes import Described, add_recipe_options, recipe_with, setting, training_parser
 
 MEAN, STD = 0.45, 0.25
 SAVE = 240.0
@@ -46,41 +43,82 @@ SAVE = 240.0
 SIDES = (160, 192, 224, 256)
 """Working sizes that are measured, in px; the app offers none under the first."""
 PROVENANCE = (
-    "Trained from random weights by training/train_classifier.py on photos of Imagenette (ImageNet "
-    "ILSVRC-2012), Caltech-101 and the Asirra cats and dogs; measured on photos kept apart from them."
+    f"Trained from random weights by training/train_classifier.py on {PHOTOS}; measured on photos kept apart "
+    "from them."
 )
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Described):
     """Everything that shapes the weights; written into the card."""
 
-    epochs: int = 80
-    batch: int = 256
-    side_at: tuple[float, ...] = (0.0, 0.45, 0.8875, 0.9, 1.0)
-    sides: tuple[float, ...] = (64.0, 128.0, 128.0, 160.0, 160.0)
-    smallest_crop: float = 0.3
-    sampling_power: float = 0.5
-    label_smoothing: float = 0.1
-    jitter: float = 0.3
-    learning_rate: float = 0.01
-    weight_decay: float = 0.02
-    rate_at: tuple[float, ...] = (0.0, 0.015, 0.35, 0.55, 1.0)
-    rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.42, 0.0)
-    mixing: float = 0.6
-    mixing_at: tuple[float, float] = (0.55, 0.95)
-    averaging: float = 0.995
-    teacher: str = ""
-    opinion: float = 0.7
-    seed: int = 0
-    architecture: str = "residual"
-    widths: tuple[int, ...] = (40, 80, 160, 320)
-    depths: tuple[int, ...] = (1, 2, 2, 2)
-    grid: int = 1
-    hidden: int = 0
-    slid: int = 0
-    pooling: str = "average"
-    norm: bool = True
+    epochs: int = setting(80, low=1, help="rounds of as many crops as there are photos")
+    batch: int = setting(256, low=1, help="crops in a step")
+    side_at: tuple[float, ...] = setting(
+        (0.0, 0.45, 0.8875, 0.9, 1.0),
+        low=0,
+        high=1,
+        help="shares of the epochs, rising, at which --sides hold",
+    )
+    sides: tuple[float, ...] = setting(
+        (64.0, 128.0, 128.0, 160.0, 160.0), low=16, unit="px", help="side of the crops there, linear between"
+    )
+    smallest_crop: float = setting(0.3, low=0, high=1, help="smallest crop, as a share of the photo's area")
+    sampling_power: float = setting(
+        0.5,
+        low=0,
+        high=1,
+        help="a label is drawn in proportion to its number of photos to this power; 0: all alike",
+    )
+    label_smoothing: float = setting(
+        0.1, low=0, high=1, help="share of the wanted probability that is spread over all labels"
+    )
+    jitter: float = setting(
+        0.3, low=0, high=1, help="the most by which brightness, contrast and colour change, as a share"
+    )
+    learning_rate: float = setting(
+        0.01, low=0, help="highest rate of the convolutions; 0.3 of it for the rest"
+    )
+    weight_decay: float = setting(
+        0.02, low=0, help="share by which a step of rate 1 shrinks the convolutions' weights"
+    )
+    rate_at: tuple[float, ...] = setting(
+        (0.0, 0.015, 0.35, 0.55, 1.0),
+        low=0,
+        high=1,
+        help="shares of the steps, rising, at which --rates hold",
+    )
+    rates: tuple[float, ...] = setting(
+        (0.0, 1.0, 1.0, 0.42, 0.0),
+        low=0,
+        help="learning rate there as a share of the highest, linear between",
+    )
+    mixing: float = setting(
+        0.6, low=0, high=1, help="share of the batches in which a part of each photo shows another photo"
+    )
+    mixing_at: tuple[float, float] = setting(
+        (0.55, 0.95), low=0, high=1, help="shares of the steps between which photos are mixed"
+    )
+    averaging: float = setting(
+        0.995, low=0, high=1, help="share of the running average of the weights that a step keeps"
+    )
+    teacher: str = setting("", help="name of a classifier that teaches beside the labels")
+    opinion: float = setting(
+        0.7, low=0, high=1, help="weight of the teacher's probabilities against the label"
+    )
+    seed: int = setting(0, low=0, help="number that fixes all that is drawn")
+    architecture: str = setting("residual", choices=("residual", "vgg"), help="kind of network")
+    widths: tuple[int, ...] = setting((40, 80, 160, 320), low=1, help="channels of each stage")
+    depths: tuple[int, ...] = setting(
+        (1, 2, 2, 2), low=1, help="residual blocks of each stage; convolutions of a vgg"
+    )
+    grid: int = setting(1, low=1, help="vgg: places along each side that the last pooling leaves")
+    hidden: int = setting(0, low=0, help="vgg: units of the layer before the last; 0 for no such layer")
+    slid: int = setting(
+        0, low=0, high=2, help="vgg: fully connected layers that look at each place by itself"
+    )
+    pooling: str = setting("average", choices=tuple(POOLINGS), help="vgg: the last pooling")
+    norm: bool = setting(True, help="vgg: batch norm behind every convolution")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -175,7 +213,7 @@ def accuracy(logits: Tensor, labels: Tensor, top: int) -> float:
 
 
 class Training:
-    """Network, running average, optimisers and the number of finished steps: what a checkpoint holds."""
+    """A network that learns, and the number of finished steps: what a checkpoint holds."""
 
     def __init__(self, recipe: Recipe, labels: int, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
@@ -188,42 +226,16 @@ class Training:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         self.network.to(device).to(memory_format=torch.channels_last)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True
-        )
-        self.optimizers = optimizers(self.network, recipe.learning_rate, recipe.weight_decay)
-        self.highest = [[group["lr"] for group in one.param_groups] for one in self.optimizers]
+        self.descent = Descent(self.network, recipe.learning_rate, recipe.weight_decay, recipe.averaging)
 
     def state(self) -> dict[str, Any]:
         """Everything that ``load`` needs."""
-        return {
-            "recipe": asdict(self.recipe),
-            "steps": self.steps,
-            "losses": self.losses,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimizers": [one.state_dict() for one in self.optimizers],
-        }
+        return {"steps": self.steps, "losses": self.losses, **self.descent.state()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on where ``state`` was written.
-
-        Raises:
-            ValueError: the checkpoint belongs to another recipe.
-        """
-        if state["recipe"] != asdict(self.recipe):
-            raise ValueError("the checkpoint belongs to another recipe; give another --checkpoint")
+        """Goes on where ``state`` was taken."""
         self.steps, self.losses = state["steps"], state["losses"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        for one, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            one.load_state_dict(saved)
-
-    def save(self, file: Path) -> None:
-        """Replaces the checkpoint in one go, so that it is whole whenever the training is killed."""
-        written = file.with_suffix(".part")
-        torch.save(self.state(), written)
-        written.replace(file)
+        self.descent.load(state)
 
     def step(self, photos: Tensor, wanted: Tensor, share: float, generator: torch.Generator) -> None:
         """One update, after ``share`` of all steps.
@@ -233,17 +245,8 @@ class Training:
         if torch.rand((), generator=generator).item() < self.recipe.mixes(share):
             photos, other, area = mixed(photos, generator)
             wanted = (1 - area) * wanted + area * wanted[other]
-        rate = self.recipe.rate(share)
-        for one, highest in zip(self.optimizers, self.highest, strict=True):
-            for group, most in zip(one.param_groups, highest, strict=True):
-                group["lr"] = rate * most
         loss = F.cross_entropy(self.network(normalised(photos)), wanted)
-        for one in self.optimizers:
-            one.zero_grad()
-        loss.backward()
-        for one in self.optimizers:
-            one.step()
-        self.average.update_parameters(self.network)
+        self.descent.update(loss, self.recipe.rate(share))
         self.steps += 1
         self.losses.append(loss.item())
 
@@ -258,7 +261,7 @@ def targets(labels: Tensor, taught: Tensor | None, count: int, recipe: Recipe) -
 
 
 def train(
-    training: Training, photos: list[Tensor], labels: Tensor, maps: Tensor | None, checkpoint: Path
+    training: Training, photos: list[Tensor], labels: Tensor, maps: Tensor | None, checkpoint: Checkpoint
 ) -> None:
     """All steps that are left, with the checkpoint replaced every ``SAVE`` seconds and after each epoch.
 
@@ -276,18 +279,18 @@ def train(
         epoch, number = divmod(step, per_epoch)
         generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
         order = torch.multinomial(weights, per_epoch * recipe.batch, replacement=True, generator=generator)
-        chosen = order.split(recipe.batch)[number]
+        numbers = order.split(recipe.batch)[number]
         generator.manual_seed(draws_of(recipe, step))
         side = recipe.side(epoch)
-        crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in chosen.tolist()]
+        crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in numbers.tolist()]
         batch = jittered(torch.stack([crop for crop, _ in crops]) / 255, recipe.jitter, generator)
         taught = None
         if maps is not None:
-            taught = opinions(maps[chosen], torch.tensor([part for _, part in crops]))
-        return batch, targets(labels[chosen], taught, training.labels, recipe), generator
+            taught = opinions(maps[numbers], torch.tensor([part for _, part in crops]))
+        return batch, targets(labels[numbers], taught, training.labels, recipe), generator
 
     training.network.train()
-    saved = began = time.monotonic()
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(prepared, training.steps)
         while training.steps < recipe.epochs * per_epoch:
@@ -297,16 +300,15 @@ def train(
             torch.manual_seed(draws_of(recipe, training.steps))  # dropout knows no other generator
             share = training.steps / (recipe.epochs * per_epoch)
             training.step(batch.to(device), wanted.to(device), share, generator)
-            now = time.monotonic()
             if number + 1 == per_epoch:
+                now = time.monotonic()
                 loss = round(sum(training.losses) / len(training.losses), 4)
                 line = {"epoch": epoch + 1, "side": recipe.side(epoch), "loss": loss}
                 print(json.dumps(line | {"seconds": round(now - began)}), flush=True)
                 training.losses.clear()
                 began = now
-            if number + 1 == per_epoch or now - saved >= SAVE:
-                training.save(checkpoint)
-                saved = now
+            if number + 1 == per_epoch or checkpoint.age >= SAVE:
+                checkpoint.save(training.state())
 
 
 def draws_of(recipe: Recipe, step: int) -> int:
@@ -314,20 +316,21 @@ def draws_of(recipe: Recipe, step: int) -> int:
     return (recipe.seed + 1) * 10**7 + step
 
 
-def measure(network: nn.Module, photos: Path, labels: list[str], device: torch.device) -> dict[str, Any]:
-    """Accuracy on ``photos/<label>/*.jpg`` by working size, and by label at the best of them."""
-    files, names, _ = list_photos(photos)
-    truth = torch.tensor([labels.index(name) for name in names])
+def measure(
+    network: nn.Module, photos: Source, labels: tuple[str, ...], device: torch.device
+) -> dict[str, Any]:
+    """Accuracy on ``photos`` by working size, and by label at the best of them."""
+    truth = torch.tensor([labels.index(photos.label(number)) for number in range(len(photos))])
     by_side: dict[str, dict[str, float]] = {}
     logits: dict[int, Tensor] = {}
     for side in SIDES:
-        logits[side] = predict(network, centre_crops(files, side), device)
+        logits[side] = predict(network, centre_crops(photos, side), device)
         by_side[str(side)] = {f"top{k}": round(accuracy(logits[side], truth, k), 4) for k in (1, 5)}
     best = max(SIDES, key=lambda side: by_side[str(side)]["top1"])
     right = (logits[best].argmax(1) == truth).float()
     by_label = {label: round(right[truth == i].mean().item(), 3) for i, label in enumerate(labels)}
     return {
-        "photos": len(files),
+        "photos": len(photos),
         "side": best,
         "by_side": by_side,
         "by_label": by_label,
@@ -343,20 +346,16 @@ def with_name(stem: str, name: str) -> str:
 def write_assets(
     training: Training,
     name: str,
-    labels: list[str],
+    labels: tuple[str, ...],
     accuracy: dict[str, Any],
     folder: Path,
     provenance: str = PROVENANCE,
 ) -> None:
-    """``classifier-name.safetensors`` (half precision) and ``classifier-name.json``, the card."""
-    state = training.average.module.state_dict()
-    halved = {
-        name: (v.half() if v.is_floating_point() else v).cpu().contiguous() for name, v in state.items()
-    }
-    weights = folder / f"{with_name('classifier', name)}.safetensors"
-    weights.write_bytes(save(halved))
+    """Weights (half precision) and card of ``builtin-NAME``."""
+    files = builtin_files(with_name(BUILTIN, name), folder)
+    weights = safetensors.torch.save(halved(training.descent.average.state_dict()))
     card = {
-        "name": with_name("builtin", name),
+        "name": with_name(BUILTIN, name),
         "architecture": training.recipe.architecture,
         "widths": training.recipe.widths,
         "depths": training.recipe.depths,
@@ -366,44 +365,40 @@ def write_assets(
         "saliency": "cam",
         "mean": [MEAN] * 3,
         "std": [STD] * 3,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "sha256": sha256(weights),
         "recipe": asdict(training.recipe),
         "accuracy": accuracy,
         "provenance": provenance,
     }
-    weights.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n")
+    write_weights(folder, files.stem, weights, card)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--name", choices=tuple(RECIPES), default="", help="of builtin-NAME")
-    parser.add_argument("--checkpoint", type=Path, help="goes on from there")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets")
-    add_recipe_options(parser, Recipe())
-    given = vars(parser.parse_args())
+    parser = training_parser(__doc__)
+    parser.add_argument("--name", choices=tuple(RECIPES), default="", help="of builtin-NAME, and its recipe")
+    parser.add_argument("--checkpoint", type=Path, help="continues from there, and is kept there")
+    parser.add_argument("--out", type=Path, default=ASSETS, help="folder of the weights and the card")
+    add_recipe_options(parser, Recipe(), RECIPES)
+    given = vars(parser.parse_args(arguments))
     name = given["name"]
     recipe = recipe_with(RECIPES[name], given)
-    checkpoint = given["checkpoint"] or CHECKPOINTS / f"{with_name('classifier', name)}.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    files, names, labels = list_photos(given["photos"] / "train")
+    learned, apart = (open_source(str(given["photos"] / part)) for part in ("train", "val"))
+    labels = labels_of(learned)
     teacher = classifiers.load(recipe.teacher, device=device.type) if recipe.teacher else None
-    if teacher is not None and teacher.labels != tuple(labels):
+    if teacher is not None and teacher.labels != labels:
         raise ValueError(f"{teacher.name} knows other labels than {given['photos']}")
     training = Training(recipe, len(labels), device)
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.exists():
-        training.load(torch.load(checkpoint, map_location=device, weights_only=True))
-    truth = torch.tensor([labels.index(name) for name in names])
-    photos = decode_all(files)
+    file = given["checkpoint"] or FOLDER / f"{with_name('classifier', name)}.pt"
+    checkpoint = Checkpoint(file, {"recipe": asdict(recipe)})
+    checkpoint.resume(training, device)
+    photos = decode_all(learned)
     maps = None
     if teacher is not None:
-        maps = kept_label_maps(teacher, photos, checkpoint.parent / f"label-maps-{teacher.name}.pt")
-    train(training, photos, truth, maps, checkpoint)
-    accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
+        maps = kept_label_maps(teacher, photos, file.parent / f"label-maps-{teacher.name}.pt")
+    train(training, photos, torch.tensor(learned.labels), maps, checkpoint)
+    accuracy = measure(training.descent.average, apart, labels, device)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side")}))
     taught = f" Taught by {teacher.identity} as well." if teacher else ""
     write_assets(training, name, labels, accuracy, given["out"], PROVENANCE + taught)

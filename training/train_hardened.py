@@ -13,52 +13,34 @@ under PGD with 40 steps on the hardened network itself at the strengths of the d
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from attacks.pgd import PGD  # noqa: E402 - the path above makes the script runnable by its file name
-from classifiers import BUILTIN, read_card  # noqa: E402
-from classifiers.base import Classifier  # noqa: E402
-from classifiers.builtin import ASSETS, builtin_files, load_builtin  # noqa: E402
-from classifiers.weights import read_state  # noqa: E402
-from denoisers import STRENGTHS  # noqa: E402
-from evaluation.measures.accuracy import predicted, share  # noqa: E402
-from training import CHECKPOINTS  # noqa: E402
-from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs  # noqa: E402
-from training.labelled_photos import decode_all, list_photos  # noqa: E402
-from training.recipes import add_recipe_options, recipe_with  # noqa: E402
-from training.train_classifier import (  # noqa: E402
-    Recipe,
-    Training,
-    measure,
-    normalised,
-    train,
-    with_name,
-    write_assets,
-)
+from attacks.pgd import PGD
+from classifiers import BUILTIN, read_card
+from classifiers.base import Classifier
+from classifiers.builtin import ASSETS, builtin_files, load_builtin
+from classifiers.weights import read_state
+from denoisers import STRENGTHS
+from evaluation.measures.accuracy import predicted, share
+from photos import open_source
+from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs
+from training.checkpoint import FOLDER, Checkpoint
+from training.labelled_photos import decode_all, labels_of
+from training.recipes import add_recipe_options, recipe_with, setting, training_parser
+from training.train_classifier import Recipe, Training, measure, normalised, train, with_name, write_assets
 
 NAME = "hardened"
 
 
 @dataclass(frozen=True)
 class HardenedRecipe(Recipe):
-    """A short training from the weights of another built-in classifier, on attacked photos.
-
-    Attributes:
-        base: the built-in classifier that it begins with.
-        eps: the most by which a pixel is changed in training, of 1.
-        attack_steps: of PGD in training.
-    """
+    """A short training from the weights of another built-in classifier, on attacked photos."""
 
     epochs: int = 8
     batch: int = 128
@@ -69,9 +51,11 @@ class HardenedRecipe(Recipe):
     rates: tuple[float, ...] = (0.0, 1.0, 1.0, 0.0)
     mixing: float = 0.0
     averaging: float = 0.99
-    base: str = BUILTIN
-    eps: float = 4 / 255
-    attack_steps: int = 1
+    base: str = setting(BUILTIN, help="the built-in classifier whose weights it begins with")
+    eps: float = setting(
+        4 / 255, low=0, high=1, help="the most by which a pixel is changed in training, of full range"
+    )
+    attack_steps: int = setting(1, low=1, help="steps of PGD in training")
 
     @property
     def attack(self) -> PGD:
@@ -110,11 +94,10 @@ class Hardening(Training):
         """``photos`` (B, 3, H, W) in [0, 1] led away from the likeliest label of ``wanted`` (B, labels)."""
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         self.network.eval()
-        found = replace(self.recipe.attack, seed=seed).run(
-            photos, wanted.argmax(1), Seen(self.network), frames=0
-        )
+        attack = replace(self.recipe.attack, seed=seed)
+        attacked = attack.run(photos, wanted.argmax(1), Seen(self.network), frames=0).attacked
         self.network.train()
-        return found.attacked
+        return attacked
 
 
 def recipe_of(base: str, assets: Path) -> dict[str, Any]:
@@ -137,44 +120,41 @@ def robust(model: Classifier, pairs: Pairs) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
+    parser = training_parser(__doc__)
     parser.add_argument(
-        "--checkpoint", type=Path, default=CHECKPOINTS / f"{with_name('classifier', NAME)}.pt"
+        "--checkpoint",
+        type=Path,
+        default=FOLDER / f"{with_name('classifier', NAME)}.pt",
+        help="continues from there, and is kept there",
     )
-    parser.add_argument("--assets", type=Path, default=ASSETS, help="where the base is")
-    parser.add_argument("--out", type=Path, default=ASSETS)
+    parser.add_argument("--assets", type=Path, default=ASSETS, help="folder of the base")
+    parser.add_argument("--out", type=Path, default=ASSETS, help="folder of the weights and the card")
     parser.add_argument("--robust-photos", type=int, default=192, help="how many are attacked for the card")
     parser.add_argument("--robust-iterations", type=int, default=40, help="steps of PGD for the card")
     add_recipe_options(parser, HardenedRecipe())
     given = vars(parser.parse_args(arguments))
-    checkpoint: Path = given["checkpoint"]
     base = given["base"] or HardenedRecipe.base
     recipe = recipe_with(replace(HardenedRecipe(), **recipe_of(base, given["assets"])), given)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     before = load_builtin(base, device=device, assets=given["assets"])
-    files, names, labels = list_photos(given["photos"] / "train")
-    if before.labels != tuple(labels):
+    learned, apart = (open_source(str(given["photos"] / part)) for part in ("train", "val"))
+    labels = labels_of(learned)
+    if before.labels != labels:
         raise ValueError(f"{before.name} knows other labels than {given['photos']}")
     training = Hardening(recipe, len(labels), device, given["assets"])
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.exists():
-        training.load(torch.load(checkpoint, map_location=device, weights_only=True))
-    truth = torch.tensor([labels.index(name) for name in names])
-    train(training, decode_all(files), truth, None, checkpoint)
-    accuracy = measure(training.average.module, given["photos"] / "val", labels, device)
+    checkpoint = Checkpoint(given["checkpoint"], {"recipe": asdict(recipe)})
+    checkpoint.resume(training, device)
+    train(training, decode_all(learned), torch.tensor(learned.labels), None, checkpoint)
+    accuracy = measure(training.descent.average, apart, labels, device)
     provenance = (
         f"Begun with the weights of {before.identity}, hardened by training/train_hardened.py (adversarial "
         f"training, L∞, ε = {255 * recipe.eps:g}/255) on the same photos; measured on photos kept apart."
     )
-    given["out"].mkdir(parents=True, exist_ok=True)
     write_assets(training, NAME, labels, accuracy, given["out"], provenance)
     model = load_builtin(with_name(BUILTIN, NAME), device=device, assets=given["out"])
     attacks = AttackRecipe(iterations=given["robust_iterations"])
-    apart = AttackedPhotos(checkpoint.parent, attacks, model, *list_photos(given["photos"] / "val")[:2])
-    accuracy["robust"] = robust(model, apart.pairs(given["robust_photos"]))
+    attacked = AttackedPhotos(checkpoint.file.parent, attacks, model, apart)
+    accuracy["robust"] = robust(model, attacked.pairs(given["robust_photos"]))
     accuracy["robust"]["attack"] = f"PGD, L∞, {attacks.iterations} steps of ε / 30, on this network"
     write_assets(training, NAME, labels, accuracy, given["out"], provenance)
     print(json.dumps({name: accuracy[name] for name in ("photos", "side", "by_side", "robust")}))

@@ -10,10 +10,7 @@ works at every place, turned, scaled and under another light (Brown et al. 2017)
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,17 +20,17 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
-from attacks.base import eight_bit  # noqa: E402
-from attacks.patch_training import RECIPES, Recipe, Training  # noqa: E402
-from evaluation.many_photos.patch_training import lessons, measured  # noqa: E402
-from photos import gallery_photo  # noqa: E402
-from training import CHECKPOINTS  # noqa: E402
-from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402
-from training.recipes import add_recipe_options, recipe_with  # noqa: E402
+import classifiers
+from attacks import universal_patch
+from attacks.base import eight_bit
+from attacks.patch_training import RECIPES, Recipe, Training
+from classifiers.weights import sha256
+from evaluation.many_photos.patch_training import lessons, measured
+from photos import Source, gallery_photo, open_source
+from training.assets import PHOTOS, write_weights
+from training.checkpoint import FOLDER, Checkpoint
+from training.labelled_photos import centre_crops, decode_all
+from training.recipes import add_recipe_options, recipe_with, training_parser
 
 BEGINNINGS = {"noise": "random noise", "grey": "plain grey"}
 
@@ -49,28 +46,22 @@ def beginning(start: str) -> Tensor | None:
     return torch.full((3, 1, 1), 0.5) if start == "grey" else gallery_photo(start).working(128)[0]
 
 
-def train(training: Training, files: list[Path], checkpoint: Path) -> None:
+def train(training: Training, photos: Source, checkpoint: Checkpoint) -> None:
     """All steps that are left; after each the checkpoint is replaced and a line is logged."""
     began = time.monotonic()
-    for lesson in lessons(
-        training, len(files), lambda chosen: decode_all([files[number] for number in chosen])
-    ):
-        written = checkpoint.with_suffix(".part")
-        torch.save(training.state(), written)
-        written.replace(checkpoint)
+    for lesson in lessons(training, len(photos), lambda numbers: decode_all(photos, numbers)):
+        checkpoint.save(training.state())
         line = {name: round(value, 3) for name, value in asdict(lesson).items()}
         print(json.dumps(line | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
         began = time.monotonic()
 
 
-def write_assets(
-    training: Training, name: str, start: str, files: list[Path], folder: Path
-) -> dict[str, Any]:
+def write_assets(training: Training, name: str, start: str, photos: Source, folder: Path) -> dict[str, Any]:
     """``name.safetensors`` (the patch as uint8) and ``name.json``, the card, which is returned."""
     rounded = eight_bit(training.patch)
     data = safetensors.torch.save({"patch": (rounded[0] * 255).round().to("cpu", torch.uint8).contiguous()})
     recipe, target = training.recipe, training.model.labels[training.target]
-    batches = (part / 255 for part in centre_crops(files, training.model.working_size).split(64))
+    batches = (part / 255 for part in centre_crops(photos, training.model.working_size).split(64))
     card = {
         "name": name,
         "kind": "adversarial-patch" if recipe.anywhere else "lavan",
@@ -80,48 +71,48 @@ def write_assets(
         "side": training.box.side,
         "photo_side": training.model.working_size,
         "classifier": training.model.identity,
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "sha256": sha256(data),
         "recipe": {"target": target, "start": start, **asdict(recipe)},
         "val": measured(rounded, training, batches),
         "provenance": (
             f"Learned from {BEGINNINGS.get(start) or f'the photo {start} of scikit-image'} by "
-            "training/train_patch.py on photos of Imagenette (ImageNet ILSVRC-2012), Caltech-101 and the "
-            "Asirra cats and dogs, none of which it contains; measured on photos kept apart."
+            f"training/train_patch.py on {PHOTOS}, none of which it contains; measured on photos kept apart."
         ),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.safetensors").write_bytes(data)
-    (folder / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    write_weights(folder, name, data, card)
     return card
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--photos", type=Path, required=True, help="folder with train/ and val/")
-    parser.add_argument("--classifier", default=classifiers.default_name())
-    parser.add_argument("--device")
-    parser.add_argument("--target", default="golf ball")
+    parser = training_parser(__doc__)
+    parser.add_argument("--classifier", default=classifiers.default_name(), help="that is to be fooled")
+    parser.add_argument("--device", help="cpu or cuda; by default the best there is")
+    parser.add_argument("--target", default="golf ball", help="the label that the classifier is to predict")
     parser.add_argument("--start", default="noise", help="noise, grey, or the name of a gallery photo")
     parser.add_argument("--name", help="of the files; by default the target with dashes")
-    parser.add_argument("--checkpoint", type=Path, help="goes on from there")
-    parser.add_argument("--out", type=Path, default=ROOT / "assets" / "patches")
-    parser.add_argument("--kind", choices=tuple(RECIPES), default="lavan")
-    add_recipe_options(parser, Recipe())
+    parser.add_argument("--checkpoint", type=Path, help="continues from there, and is kept there")
+    parser.add_argument(
+        "--out", type=Path, default=universal_patch.FOLDER, help="folder of the patch and its card"
+    )
+    parser.add_argument("--kind", choices=tuple(RECIPES), default="lavan", help="of patch: its recipe")
+    add_recipe_options(parser, Recipe(), RECIPES)
     given = vars(parser.parse_args(arguments))
     recipe = recipe_with(RECIPES[given["kind"]], given)
     name = given["name"] or given["target"].lower().replace(" ", "-")
-    checkpoint = given["checkpoint"] or CHECKPOINTS / f"{name}.pt"
     model = classifiers.load(given["classifier"], device=given["device"])
     training = Training(recipe, given["target"], model, beginning(given["start"]))
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.exists():
-        training.load(torch.load(checkpoint, map_location=training.model.device, weights_only=True))
-    train(training, list_photos(given["photos"] / "train")[0], checkpoint)
-    files = list_photos(given["photos"] / "val")[0]
-    card = write_assets(training, name, given["start"], files, given["out"])
+    owner = {
+        "recipe": asdict(recipe),
+        "target": training.target,
+        "classifier": model.identity,
+        "start": given["start"],
+    }
+    checkpoint = Checkpoint(given["checkpoint"] or FOLDER / f"{name}.pt", owner)
+    checkpoint.resume(training, model.device)
+    learned, apart = (open_source(str(given["photos"] / part)) for part in ("train", "val"))
+    train(training, learned, checkpoint)
+    card = write_assets(training, name, given["start"], apart, given["out"])
     print(json.dumps({"name": name, **card["val"]}))
 
 

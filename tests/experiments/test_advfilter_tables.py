@@ -4,19 +4,18 @@ import numpy as np
 import pytest
 
 import denoisers.weights
-import training
 from denoisers import STRENGTHS, VARIANTS
 from experiments import advfilter_tables
 from experiments.advfilter_tables import ALL, claims_of, measure, tables
 from tests.denoisers.tiny import write_tiny
-from training import attacked_photos
+from training import attacked_photos, checkpoint
 
 
 @pytest.fixture
 def told(labelled_photos, as_builtin, tmp_path, monkeypatch):
     """The figures of tiny denoisers on four photos."""
     monkeypatch.setattr(attacked_photos, "BLOCK", 4)
-    monkeypatch.setattr(training, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
     monkeypatch.setattr(denoisers.weights, "FOLDER", tmp_path / "advfilter")
     monkeypatch.setattr(
         advfilter_tables, "AttackRecipe", lambda seed: attacked_photos.AttackRecipe(iterations=1)

@@ -5,9 +5,10 @@ import torch
 
 from attacks.pgd import PGD
 from denoisers import STRENGTHS
+from photos import open_source
 from training import attacked_photos
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together
-from training.labelled_photos import centre_crops, list_photos
+from training.labelled_photos import centre_crops
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +20,8 @@ def small_blocks(monkeypatch):
 def cache(labelled_photos, as_builtin, tmp_path):
     def cache(**options):
         recipe = AttackRecipe(**({"iterations": 2} | options))
-        files, names, _ = list_photos(labelled_photos / "train")
-        return AttackedPhotos(tmp_path / "cache", recipe, as_builtin, files, names)
+        source = open_source(str(labelled_photos / "train"))
+        return AttackedPhotos(tmp_path / "cache", recipe, as_builtin, source)
 
     return cache
 
@@ -42,7 +43,7 @@ def test_changes_come_back_to_a_hundredth_of_their_eps(cache, as_builtin):
     assert len(pairs.labels) == 4
     assert len(pairs) == 48
     x = pairs.photos / 255
-    assert torch.equal(pairs.photos, centre_crops(kept.files, 64))
+    assert torch.equal(pairs.photos, centre_crops(kept.source, 64, kept.numbers))
     for strength, eps in enumerate(STRENGTHS):
         found = pairs.attacked(strength)
         change = (found - x).abs().amax((1, 2, 3))

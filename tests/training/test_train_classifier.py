@@ -1,13 +1,14 @@
 """The parts of the training whose results can be told beforehand; the training itself is no test."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
 from training import train_classifier
+from training.checkpoint import Checkpoint
 from training.train_classifier import RECIPES, Recipe, Training, mixed, targets, train
 
 
@@ -92,12 +93,12 @@ def pictures():
 def learned(file, pictures, *, until=None, maps=None, recipe=SMALL):
     """The weights, averaged and not, of a training that is stopped before step ``until``, if at all."""
     training = Training(recipe, 3, torch.device("cpu"))
-    if file.exists():
-        training.load(torch.load(file, weights_only=True))
+    checkpoint = Checkpoint(file, {"recipe": asdict(recipe)})
+    checkpoint.resume(training)
     step = training.step
     if until is not None:
         training.step = lambda *x: step(*x) if training.steps < until else 1 / 0
-    train(training, pictures, torch.arange(10) % 3, maps, file)
+    train(training, pictures, torch.arange(10) % 3, maps, checkpoint)
     return training.state()
 
 

@@ -67,7 +67,7 @@ def read_patch_of(out, name):
 
 def test_refuses_the_checkpoint_of_another_recipe(run, tmp_path):
     run("egg")
-    for other in (["--learning-rate", "0.3"], ["--start", "grey"]):
+    for other in (["--learning-rate", "0.3"], ["--start", "grey"], ["--target", "dog"]):
         with pytest.raises(ValueError, match="another recipe or classifier"):
             run("egg", *other)
 
