@@ -28,8 +28,8 @@ import classifiers
 from classifiers.builtin import ASSETS, BUILTIN, builtin_files
 from classifiers.network import POOLINGS, VGG_DEPTHS, VGG_WIDTHS, build
 from classifiers.weights import sha256
+from ops.random_crop import random_crop
 from photos import Source, open_source
-from photos.random_crop import random_crop
 from training.assets import PHOTOS, halved, write_weights
 from training.checkpoint import FOLDER, Checkpoint
 from training.descent import Descent

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from photos.random_crop import random_crop
+from ops.random_crop import random_crop
 from training import label_maps as module
 from training.label_maps import kept_label_maps, label_maps, opinions
 

@@ -1,4 +1,4 @@
-"""Random parts of a photo, to learn from."""
+"""A random part of a photo, to learn from."""
 
 from __future__ import annotations
 
