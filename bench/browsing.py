@@ -110,15 +110,15 @@ def _numbers(seconds: float) -> Iterator[int]:
 
 def _switches(page: Page, seconds: float) -> list[float]:
     """Milliseconds from the press of a link to the other page's verdict; first visits are left out."""
-    found = []
+    milliseconds = []
     for number in _numbers(seconds):
         name = ("Gradient smoothing", "Attack")[number % 2]
         began = time.perf_counter()
         page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
         page.get_by_role("heading", name=name, level=1).wait_for()
         _settled(page)
-        found.append(1000 * (time.perf_counter() - began))
-    return found[WARM_UP:]
+        milliseconds.append(1000 * (time.perf_counter() - began))
+    return milliseconds[WARM_UP:]
 
 
 def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -> Iterator[Row]:

@@ -69,10 +69,10 @@ def entrants_of(name: str, defense: Defense, given: Photographs) -> tuple[list[E
 
 def stages_of(defense: Defense, x: Tensor, model: Classifier) -> tuple[Work | None, Work]:
     """What asks the classifier (None where nothing does), and all that is left when its answer is known."""
-    known = _Told(_MEMO_BYTES)
+    memo = _Answered(_MEMO_BYTES)
 
     def transform() -> Tensor:
-        with remembering(known):
+        with remembering(memo):
             return defense(x, model)
 
     values: Mapping[str, Any] = defense.values()
@@ -89,7 +89,7 @@ def stages_of(defense: Defense, x: Tensor, model: Classifier) -> tuple[Work | No
     return None, transform
 
 
-class _Told(Memo):
+class _Answered(Memo):
     """A memory to which every photo is the first one that it was asked about: an answer costs nothing."""
 
     def mark(self, x: Tensor) -> tuple[Any, ...]:

@@ -32,9 +32,9 @@ def seconds_of(rows: Sequence[Row]) -> list[tuple[str, str, float]]:
             time = PHOTOS / row.batch * row.milliseconds.median / 1000
             seconds.setdefault(row.case, {})[row.by, row.stage] = time
     groups = []
-    for case, found in seconds.items():
-        bars = [(case, by, time) for (by, stage), time in found.items() if stage == "transform"]
-        whole = found.get((defending.OURS, "all"))
+    for case, times in seconds.items():
+        bars = [(case, by, time) for (by, stage), time in times.items() if stage == "transform"]
+        whole = times.get((defending.OURS, "all"))
         if whole is not None:
             compared = bars if len(bars) > 1 else []
             bars = [(case, defending.OURS, whole), *((case, by + ALONE, time) for _, by, time in compared)]
@@ -64,8 +64,8 @@ def figure(rows: Sequence[Row], title: str) -> str:
         parts.append(_text(x, bottom + 20, f"{10.0**power:g} s", "middle"))
     for number, (case, by, seconds) in enumerate(bars):
         ours, top = by.removesuffix(ALONE) == defending.OURS, _TOP + _LINE * number
-        told = case if by == defending.OURS else f"{case}, {by}"
-        parts.append(_text(_LABELS - 8, top + 16, told, "end"))
+        title = case if by == defending.OURS else f"{case}, {by}"
+        parts.append(_text(_LABELS - 8, top + 16, title, "end"))
         parts.append(
             f'<rect x="{_LABELS}" y="{top + 4}" width="{max(place(seconds) - _LABELS, 1):.1f}" '
             f'height="{_LINE - 8}" fill="{CLEAN if ours else NEUTRAL}"/>'

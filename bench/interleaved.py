@@ -104,7 +104,7 @@ def rounds(
     same. There are rounds until ``seconds`` are over, at least ``least`` and at most ``most``; up to three
     before them warm up and don't count.
     """
-    found: list[list[float]] = [[] for _ in entrants]
+    seconds_of: list[list[float]] = [[] for _ in entrants]
     began = clock()
     for number in range(_WARM_UP):
         if number and clock() - began > _WARM_SHARE * seconds:
@@ -121,8 +121,8 @@ def rounds(
             entrants[which].before()
             start = clock()
             entrants[which].work()
-            found[which].append(clock() - start)
-    return found
+            seconds_of[which].append(clock() - start)
+    return seconds_of
 
 
 def race(
@@ -135,8 +135,8 @@ def race(
     seconds: float,
 ) -> list[Row]:
     """A row for each of ``entrants``, in their order; arguments as of ``Row`` and ``rounds``."""
-    found = rounds(entrants, clock, seconds=seconds)
-    times = {entrant.key: own for entrant, own in zip(entrants, found, strict=True)}
+    seconds_of = rounds(entrants, clock, seconds=seconds)
+    times = {entrant.key: own for entrant, own in zip(entrants, seconds_of, strict=True)}
     return [
         Row(
             part,

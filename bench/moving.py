@@ -100,11 +100,11 @@ def first_page(model: Classifier) -> Page:
 
 def moves() -> dict[str, Callable[[int], Defense]]:
     """Slider -> the defense after so many moves of it, each time at another place than the last."""
-    found: dict[str, Callable[[int], Defense]] = {
+    stronger: dict[str, Callable[[int], Defense]] = {
         f"λ of {name}": partial(_stronger, name) for name in ("lgs", "slgs", "wlgs")
     }
     return {
-        **found,
+        **stronger,
         "λ of wlgs between the slider's places": lambda number: WLGS(lam=2 + _SHIFT * number),
         "deflections of pixel-deflection": _more_moved,
         "σ of pixel-deflection": lambda number: PixelDeflection(sigma=0.04 + _SHIFT * number),

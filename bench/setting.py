@@ -62,10 +62,10 @@ class Setting:
 
 def photographs(count: int, size: int, device: torch.device | str = "cpu") -> Tensor:
     """(``count``, 3, ``size``, ``size``) in [0, 1]: the gallery's photos, each turn mirrored and moved on."""
-    known = [gallery_photo(name).working(size)[0] for name in gallery()]
+    of_gallery = [gallery_photo(name).working(size)[0] for name in gallery()]
     turns = []
     for number in range(count):
-        turn = number // len(known)
-        photo = known[number % len(known)].roll(turn * size // 7, dims=-1)
+        turn = number // len(of_gallery)
+        photo = of_gallery[number % len(of_gallery)].roll(turn * size // 7, dims=-1)
         turns.append(photo.flip(-1) if turn % 2 else photo)
     return torch.stack(turns).to(device)

@@ -139,7 +139,7 @@ class Classifier(nn.Module):
         wanted = label.strip()
         if wanted in self.labels:
             return self.labels.index(wanted)
-        folded = [known.casefold() for known in self.labels]
+        folded = [one.casefold() for one in self.labels]
         if wanted.casefold() in folded:
             return folded.index(wanted.casefold())
         hint = ", ".join(self._close(wanted.casefold(), folded))
@@ -147,9 +147,9 @@ class Classifier(nn.Module):
 
     def _close(self, wanted: str, folded: list[str]) -> list[str]:
         """At most five labels that contain ``wanted``, or else are spelled much like it."""
-        numbers = [number for number, known in enumerate(folded) if wanted and wanted in known]
+        numbers = [number for number, one in enumerate(folded) if wanted and wanted in one]
         if not numbers:
-            numbers = [folded.index(known) for known in difflib.get_close_matches(wanted, folded, n=5)]
+            numbers = [folded.index(one) for one in difflib.get_close_matches(wanted, folded, n=5)]
         return [self.labels[number] for number in numbers[:5]]
 
     def top(self, logits: Tensor, count: int = 5) -> list[list[Prediction]]:

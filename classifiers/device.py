@@ -23,8 +23,8 @@ KEPT_BYTES, KEPT_TENSOR = 512 << 20, 32 << 20
 
 def available_devices() -> tuple[str, ...]:
     """The devices of this machine, the fastest first."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    return tuple(name for name in DEVICES if found[name])
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return tuple(name for name in DEVICES if available[name])
 
 
 def pick_device(name: str | torch.device | None = None) -> torch.device:

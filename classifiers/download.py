@@ -44,11 +44,11 @@ def fetch_checkpoint(url: str, what: str, progress: Progress | None = None) -> t
         ClassifierError: no network, wrong checksum, no space. Nothing half-downloaded is left behind.
     """
     path = checkpoint_path(url)
-    found = torch.hub.HASH_REGEX.search(path.name)
-    if not found or len(found[1]) < 8:
+    checksum = torch.hub.HASH_REGEX.search(path.name)
+    if not checksum or len(checksum[1]) < 8:
         raise ClassifierError(f"{what} cannot be loaded: {path.name} names no checksum")
     try:
-        if path.is_file() and (digest := sha256(path)).startswith(found[1]):
+        if path.is_file() and (digest := sha256(path)).startswith(checksum[1]):
             return path, digest
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{uuid4().hex}.part")
@@ -61,7 +61,7 @@ def fetch_checkpoint(url: str, what: str, progress: Progress | None = None) -> t
                     if progress:
                         progress(done, total)
             digest = sha256(part)
-            if not digest.startswith(found[1]):
+            if not digest.startswith(checksum[1]):
                 raise ClassifierError(f"The download of {what} has a wrong checksum and was thrown away")
             part.replace(path)
         finally:

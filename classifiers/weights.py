@@ -165,16 +165,16 @@ def _check_shapes(expected: State, state: State, what: str, labels: int) -> None
     if not wrong:
         return
     name = wrong[0]
-    found, wanted = state[name].shape, expected[name].shape
+    shape, expected_shape = state[name].shape, expected[name].shape
     if all(_only_outputs_differ(state[other], expected[other], labels) for other in wrong):
-        raise ClassifierError(f"{what} has {found[0]} outputs, but there are {labels} labels")
+        raise ClassifierError(f"{what} has {shape[0]} outputs, but there are {labels} labels")
     raise ClassifierError(
-        f"{what} does not fit the architecture: {name} is {_sides(found)}, not {_sides(wanted)}"
+        f"{what} does not fit the architecture: {name} is {_sides(shape)}, not {_sides(expected_shape)}"
     )
 
 
-def _only_outputs_differ(found: Tensor, wanted: Tensor, labels: int) -> bool:
-    return found.ndim == wanted.ndim > 0 and found.shape[1:] == wanted.shape[1:] and wanted.shape[0] == labels
+def _only_outputs_differ(tensor: Tensor, like: Tensor, labels: int) -> bool:
+    return tensor.ndim == like.ndim > 0 and tensor.shape[1:] == like.shape[1:] and like.shape[0] == labels
 
 
 def _sides(shape: torch.Size) -> str:

@@ -74,14 +74,14 @@ class DenoiserConfig:
         return tuple(sorted({strength for head in self.heads for strength in head}))
 
     @classmethod
-    def read(cls, told: Mapping[str, Any]) -> DenoiserConfig:
+    def read(cls, described: Mapping[str, Any]) -> DenoiserConfig:
         """The configuration that a card tells as JSON, whose lists are tuples here.
 
         Raises:
             TypeError: an unknown name.
             ValueError: as the class says.
         """
-        return cls(**{name: _tuples(value) for name, value in told.items()})
+        return cls(**{name: _tuples(value) for name, value in described.items()})
 
 
 def _tuples(value: Any) -> Any:

@@ -115,8 +115,8 @@ class Denoiser(nn.Module):
             decoded *= len(self.heads)
         # A kernel's 1 needs more digits than half precision has.
         with torch.autocast(x.device.type, enabled=False):
-            told = [head(maps.to(x.dtype)) for head, maps in zip(self.heads, decoded, strict=True)]
-            return [stretched(one, *padded.shape[-2:])[..., :height, :width] for one in told]
+            predicted = [head(maps.to(x.dtype)) for head, maps in zip(self.heads, decoded, strict=True)]
+            return [stretched(one, *padded.shape[-2:])[..., :height, :width] for one in predicted]
 
     def applied(self, x: Tensor, output: Tensor) -> Tensor:
         """Photos ``x`` (B, 3, H, W) denoised by a head's ``output``; not clipped to [0, 1].

@@ -70,7 +70,7 @@ def figures_of(
     model: Classifier, hardened: Classifier | None, networks: dict[str, Denoiser], pairs: Pairs
 ) -> Figures:
     """All figures, by photo; ``networks`` by variant."""
-    found: dict[str, dict[str, list[Tensor]]] = {}
+    by_eps: dict[str, dict[str, list[Tensor]]] = {}
     clean = pairs.photos
     for number, eps in enumerate(ALL):
         attacked = clean.float() / 255 if number == 0 else pairs.attacked(number - 1)
@@ -82,17 +82,17 @@ def figures_of(
                 pictures |= {row_of(variant, name): seen for name, seen in denoised(network, x).items()}
             for row, seen in pictures.items():
                 judged = quality(seen, before.to(model.device) / 255, labels, model)
-                told = {"right": judged.right, "psnr": judged.psnr, "ssim": judged.ssim}
+                by_figure = {"right": judged.right, "psnr": judged.psnr, "ssim": judged.ssim}
                 if hardened is not None:
-                    told["right, hardened"] = predicted(hardened, seen).cpu() == labels
-                for figure, values in told.items():
+                    by_figure["right, hardened"] = predicted(hardened, seen).cpu() == labels
+                for figure, values in by_figure.items():
                     by_row.setdefault(row, {}).setdefault(figure, []).append(values)
         for row, kept in by_row.items():
             for figure, batches in kept.items():
-                found.setdefault(row, {}).setdefault(figure, []).append(torch.cat(batches).double())
+                by_eps.setdefault(row, {}).setdefault(figure, []).append(torch.cat(batches).double())
     return {
         row: {figure: torch.stack(values).numpy() for figure, values in kept.items()}
-        for row, kept in found.items()
+        for row, kept in by_eps.items()
     }
 
 
@@ -114,14 +114,14 @@ def over_every_other(means: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def claims_of(figures: Figures) -> list[Claim]:
     """The paper's claims, and the marks that were set here; those whose rows are there."""
-    found: list[Claim] = []
+    claims: list[Claim] = []
 
     def more_often(
         words: str, first: str, second: str, strengths: Sequence[float], figure: str = "right"
     ) -> None:
         if {first, second} <= figures.keys() and figure in figures[first]:
             pair = [at(figures, row, figure, strengths).mean(0) for row in (first, second)]
-            found.append(claim(words, np.stack(pair), first_minus_second))
+            claims.append(claim(words, np.stack(pair), first_minus_second))
 
     for loss in ("img", "sem"):
         first, second = f"filt-{loss}", f"add-{loss}"
@@ -132,7 +132,7 @@ def claims_of(figures: Figures) -> list[Claim]:
             both = np.concatenate([at(figures, row, "psnr", ALL) for row in (first, second)])
             words = f"Filtering has the higher PSNR at every ε (L_{loss}; the number is the least lead)"
             least = partial(halves, least=np.min)
-            found.append(claim(words, both, least, scale=1, unit="dB", decimals=2))
+            claims.append(claim(words, both, least, scale=1, unit="dB", decimals=2))
     medium = "at medium ε, 0.0005 to 0.005"
     more_often(
         f"Filt(L_img) is weak {medium}: Filt(L_sem) is right more often", "filt-sem", "filt-img", MEDIUM
@@ -147,16 +147,16 @@ def claims_of(figures: Figures) -> list[Claim]:
     if "pa-filt" in figures and others:
         means = [at(figures, row, "right", ALL).mean(0) for row in ("pa-filt", *others)]
         words = "PA-Filt's mean accuracy over all ε is at least that of every single denoiser"
-        found.append(claim(words, np.stack(means), over_every_other))
+        claims.append(claim(words, np.stack(means), over_every_other))
     if "pa-filt" in figures:
         pair = np.concatenate([at(figures, row, "right", (0.0,)) for row in ("pa-filt", NONE)])
         pair[0] += MOST_COST / 100
         words = f"PA-Filt costs at most {MOST_COST:g} points of clean accuracy"
-        found.append(claim(words, pair, first_minus_second))
+        claims.append(claim(words, pair, first_minus_second))
     for row in ("add-img", "filt-img", "pa-filt"):
         words = f"At large ε, 0.1 to 0.5, the hardened classifier is right more often behind {row}"
         more_often(words, row, NONE, LARGE, "right, hardened")
-    return found
+    return claims
 
 
 def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
@@ -185,8 +185,8 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         "denoisers": [row for row in VARIANTS if row in networks],
         "strengths": list(ALL),
         "rows": {
-            row: {name: [round(float(value), 4) for value in values] for name, values in told.items()}
-            for row, told in means.items()
+            row: {name: [round(float(value), 4) for value in values] for name, values in row_means.items()}
+            for row, row_means in means.items()
         },
         "claims": [
             {"claim": one.words, "figures": one.figures, "verdict": one.verdict} for one in claims_of(figures)
@@ -207,8 +207,8 @@ def tables(figures: dict[str, Any]) -> str:
             shown = [
                 f"{100 * value:.1f}" if figure.startswith("right") else f"{value:.2f}" for value in values
             ]
-            told = dict(zip((f"{eps:g}" for eps in figures["strengths"]), shown, strict=True))
-            lines.append({"denoiser": row, **told, "mean": _mean(values, figure)})
+            by_strength = dict(zip((f"{eps:g}" for eps in figures["strengths"]), shown, strict=True))
+            lines.append({"denoiser": row, **by_strength, "mean": _mean(values, figure)})
         written.append(f"{title}\n\n{markdown_table(lines)}")
     if figures["claims"]:
         written.append(f"Claims\n\n{markdown_table(figures['claims'])}")

@@ -43,12 +43,12 @@ def defenses(own: str) -> dict[str, Defense]:
 
     By the classifier's ``own`` saliency at every λ, by the others at the ``USUAL`` one.
     """
-    found: dict[str, Defense] = {f"LGS, λ {lam}": LGS(lam=lam) for lam in LAMBDAS}
+    by_title: dict[str, Defense] = {f"LGS, λ {lam}": LGS(lam=lam) for lam in LAMBDAS}
     for kind in (SLGS, WLGS):
         for method in SALIENCIES:
             for lam in LAMBDAS if method == own else (USUAL,):
-                found[f"{kind.__name__} by {method}, λ {lam}"] = kind(lam=lam, saliency=method)
-    return found
+                by_title[f"{kind.__name__} by {method}, λ {lam}"] = kind(lam=lam, saliency=method)
+    return by_title
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,18 +110,18 @@ def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case, clean: Gaz
         mask = case.attack.mask(x[:1])
     now, expected = probabilities(classifier, attacked), probabilities(classifier, x)
     rows, inside = defended(classifier, x, attacked, y, expected, mask, case.name)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "photos": len(x),
         "to target": share(now.argmax(1) == goals) if case.targeted else None,
         **judged(now, expected, y),
         "defended": rows,
     }
     if mask is not None:
-        found["on patch"] = {
+        figures["on patch"] = {
             method: [share(share_inside(maps[counted], mask)), inside[method]]
             for method, maps in clean.items()
         }
-    return found
+    return figures
 
 
 @torch.no_grad()
@@ -182,20 +182,20 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
     fooled = [
         {
             "attack": name,
-            "photos": found["photos"],
-            "to target": found["to target"] if found["to target"] is not None else "",
-            "top-1": found["top-1"],
-            "nDCG": found["nDCG"],
-            **{f"on patch: {method}": _from_to(found, method) for method in SALIENCIES},
-            **{f"IoU: {method}": _iou(found, method) for method in SALIENCIES},
+            "photos": case["photos"],
+            "to target": case["to target"] if case["to target"] is not None else "",
+            "top-1": case["top-1"],
+            "nDCG": case["nDCG"],
+            **{f"on patch: {method}": _from_to(case, method) for method in SALIENCIES},
+            **{f"IoU: {method}": _iou(case, method) for method in SALIENCIES},
         }
-        for name, found in figures.items()
+        for name, case in figures.items()
     ]
     after = [
         {
             "defense": title,
             "ssim": row["ssim"],
-            **{name: _behind(found["defended"][title]) for name, found in figures.items()},
+            **{name: _behind(case["defended"][title]) for name, case in figures.items()},
         }
         for title, row in figures[CLEAN]["defended"].items()
     ]
@@ -206,12 +206,12 @@ def _behind(row: dict[str, float]) -> str:
     return "{} ({})".format(row["top-1"], row["nDCG"])
 
 
-def _from_to(found: dict[str, Any], method: str) -> str:
-    return "{} → {}".format(*found["on patch"][method]) if "on patch" in found else ""
+def _from_to(figures: dict[str, Any], method: str) -> str:
+    return "{} → {}".format(*figures["on patch"][method]) if "on patch" in figures else ""
 
 
-def _iou(found: dict[str, Any], method: str) -> str:
-    row = found["defended"][f"SLGS by {method}, λ {USUAL}"]
+def _iou(figures: dict[str, Any], method: str) -> str:
+    row = figures["defended"][f"SLGS by {method}, λ {USUAL}"]
     return str(row.get("iou", ""))
 
 
@@ -226,21 +226,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="number that fixes all that is drawn")
     parser.add_argument("--json", type=Path, help="goes on from what is there, and writes after every case")
     given = parser.parse_args()
-    known: dict[str, dict[str, Any]] = {}
+    by_classifier: dict[str, dict[str, Any]] = {}
     if given.json and given.json.exists():
-        known = json.loads(given.json.read_text(encoding="utf-8"))
+        by_classifier = json.loads(given.json.read_text(encoding="utf-8"))
     for name in given.classifier:
         classifier = load(name)
         size = classifier.working_size
         key = f"{classifier.identity}, {given.limit} photos at {size} px, seed {given.seed}"
-        figures = known.setdefault(key, {})
+        figures = by_classifier.setdefault(key, {})
         x, y = right_photos(given.photos / "val", classifier, size, given.limit, given.seed)
         left = [case for case in cases(classifier, y, given.seed) if case.name not in figures]
         clean = gazes(classifier, x) if left else {}
         for case in left:
             figures[case.name] = measure(classifier, x, y, case, clean)
             if given.json:
-                given.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+                given.json.write_text(json.dumps(by_classifier, indent=1) + "\n", encoding="utf-8")
         print(f"{name}, {size} px\n\n{tables(figures)}\n")
 
 

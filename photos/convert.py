@@ -63,9 +63,9 @@ def _from_numbers(values: np.ndarray, *, fractions: bool) -> np.ndarray:
     """
     values = np.where(np.isfinite(values), values, 0).astype(np.float64)
     low, high = values.min(), values.max()
-    known = [top for top in ((1,) if fractions else ()) + (255, 65535) if low >= 0 and high <= top]
-    if known:
-        low, high = 0.0, float(known[0])
+    tops = [top for top in ((1,) if fractions else ()) + (255, 65535) if low >= 0 and high <= top]
+    if tops:
+        low, high = 0.0, float(tops[0])
     return ((values - low) / (high - low) * 255).round().astype(np.uint8)
 
 

@@ -20,14 +20,14 @@ def list_folder(folder: Path) -> list[tuple[Path, str]]:
     Raises:
         PhotoError: there is none.
     """
-    found = [
+    files = [
         (file, file.parent.name)
         for file in sorted(folder.glob("*/*"))
         if is_photo(file) and not file.parent.name.startswith(".")
     ]
-    if not found:
+    if not files:
         raise PhotoError(f"{folder} holds no photos of the form label/name.jpg")
-    return found
+    return files
 
 
 def open_photo(file: Path) -> Photo:

@@ -67,20 +67,20 @@ def open_known_set(name: str, root: Path | None = None, *, download: bool = True
     """
     from torchvision import datasets  # takes a second, which only those pay who want one
 
-    known = KNOWN_SETS[name]
+    wanted = KNOWN_SETS[name]
     folder = Path(torch.hub.get_dir()) / "datasets" if root is None else root
-    options = {**known.options}
+    options = {**wanted.options}
     if "download" in options:
         options["download"] = download
         if download:
             folder.mkdir(parents=True, exist_ok=True)
     try:
-        photos: Any = getattr(datasets, known.title)(folder, **options)
+        photos: Any = getattr(datasets, wanted.title)(folder, **options)
     except (RuntimeError, OSError) as error:
         raise PhotoError(
-            f"{known.title} cannot be opened in {folder}: {' '.join(str(error).split())}"
+            f"{wanted.title} cannot be opened in {folder}: {' '.join(str(error).split())}"
         ) from None
-    targets = getattr(photos, known.targets)
+    targets = getattr(photos, wanted.targets)
     labels = [int(entry[1] if isinstance(entry, tuple) else entry) for entry in targets]
     words = [
         (entry,) if isinstance(entry, str) else tuple(entry) for entry in getattr(photos, "classes", _DIGITS)
@@ -96,4 +96,4 @@ def open_known_set(name: str, root: Path | None = None, *, download: bool = True
         pixels.flags.writeable = False
         return Photo(shown, hashlib.sha256(pixels.tobytes()).hexdigest(), pixels)
 
-    return OpenSet(name, tuple(words), labels, known.numbered, read)
+    return OpenSet(name, tuple(words), labels, wanted.numbered, read)

@@ -82,13 +82,13 @@ def _at_most(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def _arrays(data: bytes, name: str) -> dict[str, np.ndarray]:
     """The arrays that are known here; none is unpacked before its size is checked."""
-    known = ("patch", "share", "target")
+    wanted = ("patch", "share", "target")
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MOST_NUMBERS:
                 raise PhotoError(f"{name} unpacks to more than {_MOST_NUMBERS / 1e6:.0f} MB")
         with np.load(BytesIO(data), allow_pickle=False) as file:
-            return {key: file[key] for key in known if key in file.files}
+            return {key: file[key] for key in wanted if key in file.files}
     except PhotoError:
         raise
     except Exception:  # a hostile file can make a decoder raise anything

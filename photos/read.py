@@ -98,7 +98,7 @@ def read_photo(data: bytes, name: str) -> Photo:
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
-    formats = [known.upper() for known in FORMATS]
+    formats = [name_of_format.upper() for name_of_format in FORMATS]
     try:
         with Image.open(BytesIO(data), formats=formats) as picture:  # reads the header only
             _check_size(picture, name)
@@ -112,8 +112,8 @@ def _decode(data: bytes, name: str) -> np.ndarray:
             f"{name} has too many pixels; at most {MAX_PIXELS / 1e6:.0f} million can be read"
         ) from None
     except UnidentifiedImageError:
-        known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-        raise PhotoError(f"{name} is not a {known} picture, or it is damaged") from None
+        listed = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise PhotoError(f"{name} is not a {listed} picture, or it is damaged") from None
     except Exception:  # a hostile file can make a decoder raise anything
         raise PhotoError(f"{name} is damaged or cut short and cannot be decoded") from None
 

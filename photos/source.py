@@ -78,9 +78,9 @@ def open_source(text: str, root: Path | None = None, *, download: bool = True) -
     if path.is_file():
         return _from_zip(path, text)
     if text.casefold() in KNOWN_SETS:
-        found = open_known_set(text.casefold(), root, download=download)
-        names = [f"{found.name}/{number:06d}" for number in range(len(found.labels))]
-        return Source(text, names, found.classes, found.labels, found.numbered, found.read)
+        opened = open_known_set(text.casefold(), root, download=download)
+        names = [f"{opened.name}/{number:06d}" for number in range(len(opened.labels))]
+        return Source(text, names, opened.classes, opened.labels, opened.numbered, opened.read)
     raise PhotoError(
         f"there is no folder or zip {text}, nor a data set of that name ({', '.join(KNOWN_SETS)})"
     )

@@ -30,7 +30,7 @@ def label_maps(teacher: Classifier, photos: list[Tensor], side: int = SIDE, batc
     """
     if teacher.head is None:
         raise ValueError(f"{teacher.name} has no linear head behind a global pooling, and so no label maps")
-    found: list[Tensor] = []
+    maps_of_batches: list[Tensor] = []
     for start in range(0, len(photos), batch):
         squares = [
             F.interpolate(photo[None].float(), (side, side), mode="bilinear", antialias=True)
@@ -39,8 +39,8 @@ def label_maps(teacher: Classifier, photos: list[Tensor], side: int = SIDE, batc
         x = torch.cat(squares).clamp(0, 255).to(teacher.device) / 255
         features = teacher.with_features(x.contiguous(memory_format=torch.channels_last))[1]
         maps = F.conv2d(features, teacher.head.weight[..., None, None], teacher.head.bias)
-        found.append(maps.half().cpu())
-    return torch.cat(found)
+        maps_of_batches.append(maps.half().cpu())
+    return torch.cat(maps_of_batches)
 
 
 def kept_label_maps(teacher: Classifier, photos: list[Tensor], file: Path) -> Tensor:
