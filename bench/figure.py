@@ -51,13 +51,13 @@ def figure(rows: Sequence[Row], title: str) -> str:
     first = math.floor(math.log10(min(seconds for _, _, seconds in bars)))
     last = max(first + 1, math.ceil(math.log10(max(seconds for _, _, seconds in bars))))
 
-    def place(seconds: float) -> float:
+    def across(seconds: float) -> float:
         return _LABELS + _BARS * (math.log10(seconds) - first) / (last - first)
 
     bottom = _TOP + _LINE * len(bars)
     parts = [_text(_LABELS, 20, title, "start")]
     for power in range(first, last + 1):
-        x = place(10.0**power)
+        x = across(10.0**power)
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{bottom}" stroke="{NEUTRAL}" opacity="0.4"/>'
         )
@@ -67,11 +67,11 @@ def figure(rows: Sequence[Row], title: str) -> str:
         title = case if by == defending.OURS else f"{case}, {by}"
         parts.append(_text(_LABELS - 8, top + 16, title, "end"))
         parts.append(
-            f'<rect x="{_LABELS}" y="{top + 4}" width="{max(place(seconds) - _LABELS, 1):.1f}" '
+            f'<rect x="{_LABELS}" y="{top + 4}" width="{max(across(seconds) - _LABELS, 1):.1f}" '
             f'height="{_LINE - 8}" fill="{CLEAN if ours else NEUTRAL}"/>'
         )
         shown = f"{seconds:.3g} s" if seconds < 1000 else f"{seconds:.0f} s"
-        parts.append(_text(place(seconds) + 6, top + 16, shown, "start"))
+        parts.append(_text(across(seconds) + 6, top + 16, shown, "start"))
     width, height = _LABELS + _BARS + _NUMBERS, bottom + _BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '

@@ -116,8 +116,8 @@ def rounds(
     for number in range(most):
         if number >= least and clock() - began > seconds:
             break
-        for place in range(len(entrants)):
-            which = (number + place) % len(entrants)
+        for turn in range(len(entrants)):
+            which = (number + turn) % len(entrants)
             entrants[which].before()
             start = clock()
             entrants[which].work()

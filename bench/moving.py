@@ -113,14 +113,14 @@ def moves() -> dict[str, Callable[[int], Defense]]:
 
 def _stronger(name: str, number: int) -> Defense:
     """One place further, where the ribbon has been before; from the end back to the beginning."""
-    places = values_over(DEFENSES[name].parameter("lam"), MOST_SLIDER_STOPS)
-    return DEFENSES[name](**{"lam": places[number % len(places)]})
+    stops = values_over(DEFENSES[name].parameter("lam"), MOST_SLIDER_STOPS)
+    return DEFENSES[name](**{"lam": stops[number % len(stops)]})
 
 
 def _more_moved(number: int) -> Defense:
     """200 pixels and more, with other draws where the slider begins anew."""
-    turn, place = divmod(number, 181)
-    return PixelDeflection(deflections=200 + 10 * place, seed=turn)
+    turn, stop = divmod(number, 181)
+    return PixelDeflection(deflections=200 + 10 * stop, seed=turn)
 
 
 def moving(setting: Setting) -> Iterator[Found]:

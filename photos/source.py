@@ -189,11 +189,11 @@ def _source(name: str, pairs: Iterable[tuple[str, str]], inside: _Files) -> Sour
     if repeated:
         raise PhotoError(f"{name} names {repeated[0]} more than once")
     words = sorted({label for _, label in pairs})
-    places = {word: place for place, word in enumerate(words)}
+    number_of = {word: number for number, word in enumerate(words)}
     numbered = len(words) == 1000 and all(_WORDNET.fullmatch(word) for word in words)
 
     def read(number: int) -> Photo:
         return read_photo(inside.read(files[number], MAX_BYTES), files[number])
 
-    labels = [places[label] for _, label in pairs]
+    labels = [number_of[label] for _, label in pairs]
     return Source(name, files, tuple((word,) for word in words), labels, numbered, read)

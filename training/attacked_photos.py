@@ -79,7 +79,7 @@ class AttackedPhotos:
     def __init__(self, cache: Path, recipe: AttackRecipe, model: Classifier, source: Source) -> None:
         usable = [number for number in range(len(source)) if source.label(number) in model.labels]
         order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
-        self.numbers = [usable[place] for place in order]
+        self.numbers = [usable[row] for row in order]
         self.labels = torch.tensor([model.labels.index(source.label(number)) for number in self.numbers])
         self.source = source
         self.recipe = recipe

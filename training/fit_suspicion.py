@@ -209,7 +209,7 @@ def collect(
     usable = [number for number in range(len(source)) if source.label(number) in classifier.labels]
     order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(recipe.seed)).tolist()
     many = recipe.train if part == "train" else recipe.val
-    photos = [usable[place] for place in order[:many]]
+    photos = [usable[row] for row in order[:many]]
     state = checkpoint.read() or {"train": [], "val": []}
     for number in range(len(state[part]), -(-len(photos) // recipe.batch)):
         began = time.monotonic()
