@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from photos.folder import is_photo, list_folder
+from photos.folder import is_photo
 from photos.known_sets import KNOWN_SETS, open_known_set
 from photos.read import MAX_BYTES, Photo, PhotoError, read_photo
 
@@ -119,15 +119,8 @@ class _Zip:
 
 
 def _from_folder(folder: Path, name: str) -> Source:
-    tables = sorted(file for file in folder.glob("*.csv") if not file.name.startswith("."))
-    if len(tables) > 1:
-        raise PhotoError(f"{name} has {len(tables)} CSV files; one of them must tell file and label")
-    if tables:
-        with tables[0].open("rb") as file:
-            pairs = _table(file.read(_MAX_TABLE + 1), tables[0].name)
-    else:
-        pairs = [(file.relative_to(folder).as_posix(), label) for file, label in list_folder(folder)]
-    return _source(name, pairs, _Folder(folder))
+    files = [file.relative_to(folder) for depth in ("*", "*/*") for file in folder.glob(depth)]
+    return _listed(name, _not_hidden(PurePosixPath(file.as_posix()) for file in files), _Folder(folder))
 
 
 def _from_zip(path: Path, name: str) -> Source:
@@ -135,19 +128,31 @@ def _from_zip(path: Path, name: str) -> Source:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
         raise PhotoError(f"{name} is no zip file, or it is damaged") from None
-    inside = [PurePosixPath(entry.filename) for entry in archive.infolist() if not entry.is_dir()]
-    inside = [file for file in inside if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
+    files = [PurePosixPath(entry.filename) for entry in archive.infolist() if not entry.is_dir()]
+    inside = _not_hidden(files)
     top = _common_folder(inside)
-    inside = [file.relative_to(top) for file in inside]
-    files = _Zip(archive, f"{top}/" if top.parts else "")
-    tables = [file for file in inside if len(file.parts) == 1 and file.suffix.lower() == ".csv"]
+    files_of_top = _Zip(archive, f"{top}/" if top.parts else "")
+    return _listed(name, [file.relative_to(top) for file in inside], files_of_top)
+
+
+def _not_hidden(files: Iterable[PurePosixPath]) -> list[PurePosixPath]:
+    return [file for file in files if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
+
+
+def _listed(name: str, paths: Sequence[PurePosixPath], files: _Files) -> Source:
+    """The photos of a CSV file among ``paths``, or else those that lie by label, sorted by their paths.
+
+    Raises:
+        PhotoError: several CSV files, one that cannot be used, or no photo.
+    """
+    tables = [file for file in paths if len(file.parts) == 1 and file.suffix.lower() == ".csv"]
     if len(tables) > 1:
         raise PhotoError(f"{name} has {len(tables)} CSV files; one of them must tell file and label")
     if tables:
         pairs = _table(files.read(str(tables[0]), _MAX_TABLE), tables[0].name)
     else:
-        by_label = sorted(str(file) for file in inside if len(file.parts) == 2 and is_photo(file))
-        pairs = [(file, file.split("/")[0]) for file in by_label]
+        by_label = sorted(file for file in paths if len(file.parts) == 2 and is_photo(file))
+        pairs = [(str(file), file.parts[0]) for file in by_label]
     if not pairs:
         raise PhotoError(f"{name} holds no photos of the form label/name.jpg, nor a CSV file")
     return _source(name, pairs, files)

@@ -59,6 +59,14 @@ def test_a_zip_of_it_is_the_same_list(tmp_path, top):
     assert source.read(2).digest == open_source(str(folder)).read(2).digest
 
 
+def test_a_label_that_begins_like_another_stands_behind_it_in_folder_and_zip(tmp_path):
+    """A blank sorts in front of the slash, so that whole paths would come in another order than labels."""
+    folder = write(tmp_path / "in", ("cat nap/a.png", "cat/b.png", "cat-flap/c.png"))
+    expected = [("cat/b.png", "cat"), ("cat nap/a.png", "cat nap"), ("cat-flap/c.png", "cat-flap")]
+    assert listed(open_source(str(folder))) == expected
+    assert listed(open_source(str(zipped(folder, tmp_path / "a.zip")))) == expected
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_flat_folder_with_a_table(tmp_path, packed):
     folder = write(tmp_path / "in", ("2.jpg", "1.jpg"))
