@@ -57,7 +57,7 @@ def tell_comparison(chosen: Namespace) -> None:
     table = markdown_table([_row(cell) for cell in cells])
     out.mkdir(parents=True, exist_ok=True)
     for cell in cells:
-        (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.result, "photo"))))
+        (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.seen.x, "photo"))))
     (out / "compare.md").write_text(f"{table}\n", encoding="utf-8")
     (out / "compare.json").write_text(report_json(told), encoding="utf-8")
     print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else table)
@@ -169,10 +169,10 @@ def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
         "probability": finite(cell.probability),
         "clean_label": finite(cell.true),
         "target": finite(cell.target),
-        "ssim": finite(cell.ssim),
-        "psnr": finite(cell.psnr),
-        "ndcg": finite(cell.ndcg),
-        "seconds": round(cell.seconds, 5),
+        "ssim": finite(cell.seen.ssim),
+        "psnr": finite(cell.seen.psnr),
+        "ndcg": finite(cell.seen.ndcg),
+        "seconds": round(cell.seen.seconds, 5),
         "file": _file(cell),
     }
 
@@ -186,10 +186,10 @@ def _row(cell: Cell) -> dict[str, str]:
         "label": cell.label or "–",
         "probability": f"{cell.probability:.1%}",
         "clean label": f"{cell.true:.1%}",
-        "SSIM": f"{cell.ssim:.3f}",
-        "PSNR": f"{cell.psnr:.1f}" if math.isfinite(cell.psnr) else "∞",
-        "nDCG": f"{cell.ndcg:.3f}",
-        "ms": f"{1000 * cell.seconds:.0f}",
+        "SSIM": f"{cell.seen.ssim:.3f}",
+        "PSNR": f"{cell.seen.psnr:.1f}" if math.isfinite(cell.seen.psnr) else "∞",
+        "nDCG": f"{cell.seen.ndcg:.3f}",
+        "ms": f"{1000 * cell.seen.seconds:.0f}",
     }
 
 

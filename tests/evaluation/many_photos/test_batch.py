@@ -44,13 +44,13 @@ def test_the_cells_are_those_of_compare(photos, tiny_classifier, plan):
             )
             on_attacked = [cell for cell in cells if cell.on == "attacked"]
             for cell, row in zip(on_attacked, range(first, first + 4), strict=True):
-                if not cell.rejected:
+                if not cell.seen.rejected:
                     assert found["predicted"][row, number] == tiny_classifier.index(cell.label)
-                assert (found["predicted"][row, number] < 0) == cell.rejected
+                assert (found["predicted"][row, number] < 0) == cell.seen.rejected
                 assert found["probability"][row, number] == pytest.approx(cell.probability, abs=1e-4)
-                assert found["ssim"][row, number] == pytest.approx(cell.ssim, abs=1e-4)
-                assert found["psnr"][row, number] == pytest.approx(cell.psnr, abs=1e-2)
-                assert found["ndcg"][row, number] == pytest.approx(cell.ndcg, abs=1e-3)
+                assert found["ssim"][row, number] == pytest.approx(cell.seen.ssim, abs=1e-4)
+                assert found["psnr"][row, number] == pytest.approx(cell.seen.psnr, abs=1e-2)
+                assert found["ndcg"][row, number] == pytest.approx(cell.seen.ndcg, abs=1e-3)
                 assert found["bare"][row, number] == found["predicted"][first, number]
     assert found["target"][8].tolist() == wanted.tolist()
     assert (found["target"][:8] == -1).all()
