@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -37,9 +36,9 @@ from defenses import (
 )
 from defenses.threats import BPDA, Exact
 from evaluation.many_photos.batch import Plan
-from evaluation.many_photos.columns import NONE
 from evaluation.many_photos.causes import CLEAN_WRONG, UNSURE, UNSURE_CLEAN
 from evaluation.many_photos.claims import LEAST, Cells, Claim, claim, first_minus_second, narrower
+from evaluation.many_photos.columns import NONE
 from evaluation.many_photos.evaluate import Selection, evaluate, usual_batch
 from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import Run

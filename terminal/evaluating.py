@@ -110,20 +110,17 @@ def tell_evaluation(chosen: Namespace) -> None:
             Run(out),
             source,
             classifier,
-            Plan.under(
-                _threats(chosen), attacks, defenses, target, seed, attack_wrong=chosen.attack_wrong
-            ),
+            Plan.under(_threats(chosen), attacks, defenses, target, seed, attack_wrong=chosen.attack_wrong),
             selection,
             share,
             lambda done, total: bar.show(done, total, "photos"),
+            command=chosen.command_line,
         )
     if summary is None:
         if not chosen.json:
             print(f"{out}: this process's share is done; the last of {share.world} sums up.")
     else:
-        print(
-            json.dumps(summary.json, indent=1, allow_nan=False) if chosen.json else summary_table(summary)
-        )
+        print(json.dumps(summary.json, indent=1, allow_nan=False) if chosen.json else summary_table(summary))
 
 
 def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -181,8 +181,8 @@ class _Work:
             for name, defense in plan.defenses.items():
                 if threat is not None:
                     by = self._attack(attack, threat.attacked(defense, model), answered[name])
-                outcome = self._outcome(defense, by) if bool(by.counted.any()) else None
-                rows.append(self._defended(attack_name, name, defense, by, outcome))
+                behind = self._outcome(defense, by) if bool(by.counted.any()) else None
+                rows.append(self._defended(attack_name, name, defense, by, behind))
         return rows
 
     def _outcome(self, defense: Defense, by: _Attacked) -> Outcome:
@@ -210,15 +210,14 @@ class _Work:
         began = now(x.device)
         trace = attack.run(by.only_counted(x), by.only_counted(y), model, self._progress, frames=0)
         seconds = (now(x.device) - began) / count
-        picture, scores = trace.attacked.to(x), logits(trace.attacked.to(x), self._model)
-        if count < len(x):
-            mask = None if trace.mask is None else trace.mask.new_zeros(len(x), *trace.mask.shape[1:])
-            every = [x.clone(), mask, clean.scores.clone()]
-            for whole, part in zip(every, (picture, trace.mask, scores), strict=True):
-                if whole is not None:
-                    whole[worth] = part
-            return _Attacked(every[0], every[1], every[2], answered, target, worth, left_out, seconds)
-        return _Attacked(picture, trace.mask, scores, answered, target, worth, left_out, seconds)
+        attacked = trace.attacked.to(x)
+        return replace(
+            by,
+            picture=_spread(attacked, x, worth),
+            mask=None if trace.mask is None else _spread(trace.mask, torch.zeros_like(x[:, :1]), worth),
+            scores=_spread(logits(attacked, self._model), clean.scores, worth),
+            seconds=seconds,
+        )
 
     def _target(self, attack: Attack, y: Tensor) -> Tensor:
         """(B,) the labels that the attack is after; -1 where it only leaves one."""
@@ -300,3 +299,10 @@ class _Work:
             iou=spread(overlap),
             milliseconds=np.where(counted, 1000 * seconds, np.nan),
         )
+
+
+def _spread(part: Tensor, whole: Tensor, where: Tensor) -> Tensor:
+    """``whole`` (B, ...) with the rows ``part`` in place of those ``where`` (B,) is True."""
+    if len(part) == len(whole):
+        return part
+    return whole.index_put((where,), part.to(whole))

@@ -125,8 +125,7 @@ class CellFigures:
         """Whether the attack's label comes out; None where the attack is after none, or was not made."""
         aimed = (self.target >= 0) & self.counted
         return [
-            bool(hit) if aim else None
-            for hit, aim in zip(self.predicted == self.target, aimed, strict=True)
+            bool(hit) if aim else None for hit, aim in zip(self.predicted == self.target, aimed, strict=True)
         ]
 
 

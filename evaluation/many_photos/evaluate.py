@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 TRUE_LABEL, PREDICTED = "true label", "predicted label"
-"""What an untargeted attack leaves: a setting of every run; those made before it was one left the predicted."""
+"""What an untargeted attack leaves, as a run's settings say; runs that are silent left the predicted one."""
 ON_CPU, ELSEWHERE = 16, 128
 """Photos that are computed together where nothing else is said."""
 
@@ -131,6 +131,7 @@ def evaluate(
     share: Share = Share(),
     progress: Progress | None = None,
     manners: Manners = Manners(),
+    command: str = "",
 ) -> Summary | None:
     """Computes what is missing of this process's share; whoever finds nothing missing any more sums up.
 
@@ -144,7 +145,7 @@ def evaluate(
         ClassifierError: the classifier answers with something that is not a number.
     """
     known = label_numbers(source, classifier)
-    begin(run, source, classifier, plan, selection)
+    begin(run, source, classifier, plan, selection, command)
     blocks = selection.blocks(len(source))
     if not run.merged:
         done = run.done()
@@ -170,8 +171,10 @@ def evaluate(
     return _sum_up(run, len(blocks))
 
 
-def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> None:
-    """Writes ``run.json`` where there is none.
+def begin(
+    run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection, command: str = ""
+) -> None:
+    """Writes ``run.json`` where there is none, with the ``command`` line that began the run.
 
     Raises:
         ValueError: the folder holds another run.
@@ -179,7 +182,8 @@ def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selectio
     """
     place = Path(source.name)
     named = {"source": str(place.absolute()) if place.exists() else source.name}
-    run.begin(settings(source, classifier, plan, selection), {**named, "classifier": classifier.name})
+    facts = {"command": command or None, **named, "classifier": classifier.name}
+    run.begin(settings(source, classifier, plan, selection), facts)
 
 
 def settings(source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> dict[str, Any]:

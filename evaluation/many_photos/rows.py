@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from evaluation.many_photos.columns import OUTCOMES, SCHEMA
+from evaluation.many_photos.columns import SCHEMA
 from evaluation.many_photos.run_folder import ROWS
 
 _WORDS = [column.name for column in SCHEMA if column.type == pa.string()]

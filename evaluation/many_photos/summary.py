@@ -225,9 +225,9 @@ def summary_table(summary: Summary) -> str:
     )
     unread = f", {summary.unread} of them could not be used" if summary.unread else ""
     return (
-        f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was wrong "
-        "before the attack was not attacked and counts as wrong; one that already had the attack's label is left "
-        f"out. Means are over those photos on which the figure is finite.\n\n{accuracies}\n\n{causes}"
+        f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was "
+        "wrong before the attack was not attacked and counts as wrong; one that already had the attack's "
+        f"label is left out. Means are over photos with a finite figure.\n\n{accuracies}\n\n{causes}"
     )
 
 
