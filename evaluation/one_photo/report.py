@@ -138,7 +138,7 @@ def flag_facts(
     values = facts["parameters"]
     flags = {parameter.name: _flag(parameter, values[parameter.name]) for parameter in method.parameters()}
     units = {parameter.name: parameter.unit for parameter in method.parameters() if parameter.unit}
-    return {"name": facts["name"], "parameters": flags, "units": units}
+    return {"name": facts["name"], "parameters": flags, **({"units": units} if units else {})}
 
 
 def _flag(parameter: Parameter, value: Value) -> Value:
