@@ -821,7 +821,8 @@ def broken_checkpoint(tmp_path):
     """A state dict of MobileNet v3 small whose last sums overflow, and its labels."""
     network = torchvision.models.mobilenet_v3_small(num_classes=3)
     with torch.no_grad():
-        network.classifier[-1].weight.copy_(3e38 * torch.randn_like(network.classifier[-1].weight).sign())
+        for layer in (network.classifier[0], network.classifier[-1]):
+            layer.weight *= 1e30
     torch.save(network.state_dict(), tmp_path / "broken.pt")
     (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
     architecture = ["--classifier", "mobilenet_v3_small", "--labels", tmp_path / "labels.txt"]
