@@ -1,8 +1,9 @@
 """Attacks by the name that every door uses. A new one is a file here and a line below."""
 
-from attacks.base import Attack, Cancelled, Goal, Report, Trace, eight_bit, labels_for, story_of, succeeded
+from attacks.base import Attack, Cancelled, Goal, Report, Trace, eight_bit, story_of, succeeded
 from attacks.fgsm import FGSM
 from attacks.iterated_fgsm import IteratedFGSM
+from attacks.labels import labels_for, random_target
 from attacks.lavan import LaVAN
 from attacks.noise import Noise
 from attacks.pgd import PGD, PGDL2
@@ -28,6 +29,7 @@ __all__ = [
     "Trace",
     "eight_bit",
     "labels_for",
+    "random_target",
     "story_of",
     "succeeded",
 ]

@@ -222,35 +222,6 @@ def story_of(x: Tensor, trace: Trace) -> list[Step]:
     return steps
 
 
-def labels_for(attack: Attack, logits: Tensor, target: int | None = None, seed: int = 0) -> Tensor:
-    """The ``y`` (B,) that a door hands to ``attack``.
-
-    A label to reach is ``target``, or by default one at random that is not the prediction: the same draw for
-    each photo of a batch. A label to leave is the model's own prediction.
-
-    Args:
-        attack: decides by its ``aim``.
-        logits: (B, labels) of the model on the clean photos.
-        target: number of the label to reach; None for a random one.
-        seed: of the random label.
-
-    Raises:
-        ValueError: ``target`` is none of the labels, or the attack has no use for it.
-    """
-    predicted, labels = logits.argmax(1), logits.shape[1]
-    if attack.aim == "untargeted":
-        if target is not None:
-            hint = " unless its goal is targeted" if attack.targeted == "either" else ""
-            raise ValueError(f"{attack.title} takes no target{hint}")
-        return predicted
-    if target is None:
-        distance = torch.randint(1, max(labels, 2), (), generator=torch.Generator().manual_seed(seed))
-        return (predicted + int(distance)) % labels
-    if not 0 <= target < labels:
-        raise ValueError(f"a target is the number of a label, 0 to {labels - 1}, not {target}")
-    return torch.full_like(predicted, target)
-
-
 def succeeded(logits: Tensor, y: Tensor, goal: Goal) -> Tensor:
     """(B,) bool: whether ``y`` (B,) is reached, or left, in ``logits`` (B, labels) of attacked photos."""
     predicted = logits.argmax(1)

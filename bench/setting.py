@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.interleaved import Clock, Row
 from classifiers.base import Classifier
-from evaluation.measures.timing import now
+from classifiers.device import now
 from photos import gallery, gallery_photo
 
 

@@ -6,12 +6,17 @@ import ctypes
 import math
 import os
 import platform
+import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from classifiers.base import ClassifierError
+
+Result = TypeVar("Result")
 
 DEVICES = ("cuda", "mps", "cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -79,3 +84,48 @@ def usable_cores() -> int:
         return max(1, min(pinned, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no such file, or "max"
         return pinned
+
+
+def now(device: torch.device) -> float:
+    """Seconds of a clock that is read when all that was asked of ``device`` is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that a device's memory did not suffice."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # The CPU's allocator has no type of its own for it.
+    return isinstance(error, RuntimeError) and "alloc" in str(error)
+
+
+def in_halves(count: int, compute: Callable[[slice], Result], most: int) -> tuple[list[Result], int]:
+    """``compute`` of ``count`` things, at most ``most`` at once, half as many where the memory is too small.
+
+    Returns:
+        What it gave for each part, in their order, and how many things at once went well.
+
+    Raises:
+        torch.OutOfMemoryError, MemoryError, RuntimeError: not even one thing fits.
+    """
+    parts: list[Result] = []
+    begin = 0
+    while begin < count:
+        try:
+            parts.append(compute(slice(begin, min(begin + most, count))))
+        except (RuntimeError, MemoryError) as error:
+            most = min(most, count - begin)
+            if most == 1 or not out_of_memory(error):
+                raise
+            most = math.ceil(most / 2)
+        else:
+            begin += most
+            continue
+        # Not inside the handler, where the traceback still holds the tensors.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    return parts, most

@@ -1,7 +1,7 @@
 """The defenses, by the name that every door uses."""
 
 from defenses.advfilter import AdvFilter
-from defenses.base import Decision, Defended, Defense
+from defenses.base import Decision, Defended, Defense, Outcome, defend, defend_each
 from defenses.digital_watermarking import DigitalWatermarking
 from defenses.filters import FILTERS
 from defenses.heat_and_blur import HeatAndBlur
@@ -36,7 +36,10 @@ __all__ = [
     "Defense",
     "HeatAndBlur",
     "Oblivious",
+    "Outcome",
     "PixelDeflection",
     "SmoothingVote",
     "Threat",
+    "defend",
+    "defend_each",
 ]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
+import torch
 from torch import Tensor, nn
 
 from classifiers.base import Classifier
+from classifiers.device import now
+from explain.prediction import logits
 from story import Parametrised, Step, by_name
 from story.param import Value
+
+_TOGETHER = 64
+"""Results that the classifier sees at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +31,35 @@ class Decision:
 
     labels: Tensor
     votes: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What comes of photos behind a defense.
+
+    Attributes:
+        steps: from the photo to the result.
+        logits: (B, labels) of the classifier on the result.
+        labels: (B,) number of the label that comes out; -1 where the defense rejects the photo.
+        votes: (B, V) numbers of the labels that the defense counted; (B, 0) where it counts none.
+        seconds: spent on the defense alone, without the classifier's word on its result.
+    """
+
+    steps: list[Step]
+    logits: Tensor
+    labels: Tensor
+    votes: Tensor
+    seconds: float
+
+    @property
+    def result(self) -> Tensor:
+        """The defended photos, (B, 3, H, W) in [0, 1]."""
+        return by_name(self.steps, "result").map
+
+    @property
+    def rejected(self) -> Tensor:
+        """(B,) whether the defense accepts no label."""
+        return self.labels < 0
 
 
 class Defense(Parametrised, ABC):
@@ -90,6 +125,55 @@ def difference_step(result: Tensor, x: Tensor, caption: str, of: str = "T(x)") -
     """
     change = (result - x).abs().amax(1, keepdim=True)
     return Step("difference", change, "heat", caption, rf"\max_c \left| {of} - x \right|", own_scale=True)
+
+
+def defend(defense: Defense, x: Tensor, model: Classifier) -> Outcome:
+    """Photos ``x`` (B, 3, H, W) in [0, 1] through ``defense``, and what comes out of it."""
+    applied = _applied(defense, x, model)
+    return applied.judged(logits(applied.result, model))
+
+
+def defend_each(defenses: Iterable[Defense], x: Tensor, model: Classifier) -> list[Outcome]:
+    """Photos ``x`` (B, 3, H, W) through each of ``defenses``; the classifier is asked about all at once.
+
+    Of its steps each outcome holds the result alone: all of them would fill the memory.
+    """
+    every = [_applied(defense, x, model).with_result_alone() for defense in defenses]
+    if not every:
+        return []
+    together = torch.cat([one.result for one in every]).split(_TOGETHER)
+    scores = torch.cat([logits(part, model) for part in together]).split(len(x))
+    return [one.judged(said) for one, said in zip(every, scores, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Applied:
+    """A defense that has worked, before the classifier has seen its result."""
+
+    steps: list[Step]
+    decision: Decision | None
+    seconds: float
+
+    @property
+    def result(self) -> Tensor:
+        return by_name(self.steps, "result").map
+
+    def with_result_alone(self) -> _Applied:
+        return replace(self, steps=[by_name(self.steps, "result")])
+
+    def judged(self, scores: Tensor) -> Outcome:
+        """With the classifier's logits (B, labels) on the result."""
+        labels, votes = scores.argmax(1), torch.empty(len(scores), 0, dtype=torch.long, device=scores.device)
+        if self.decision is not None:
+            labels, votes = self.decision.labels, self.decision.votes
+        return Outcome(self.steps, scores, labels, votes, self.seconds)
+
+
+def _applied(defense: Defense, x: Tensor, model: Classifier) -> _Applied:
+    began = now(model.device)
+    steps = defense.steps(x, model)
+    decision = defense.decision(steps, model)
+    return _Applied(steps, decision, now(model.device) - began)
 
 
 class Defended(nn.Module):

@@ -8,7 +8,6 @@ the Adversarial Robustness Toolbox (requirements-dev.txt); of its two optimisers
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,10 @@ from attacks.placement import pasted
 from bench.attack_peers import art_estimator
 from classifiers import load
 from classifiers.base import Classifier
-from evaluation.many_photos.measuring import attacked_by, options, random_targets, right_photos
+from evaluation.many_photos.measuring import attacked_by, options, right_photos
 from evaluation.measures.accuracy import predicted, share
 from evaluation.measures.intervals import wilson
+from photos import Source, open_source
 from story.table import markdown_table
 
 OPTIMISERS = {"Adam": 0.05, "pgd": 0.05}
@@ -58,24 +58,25 @@ def by_art(attack: LaVAN, classifier: Classifier, x: Tensor, targets: Tensor, op
 
 
 def measure(
-    classifier: Classifier, folder: Path, attack: LaVAN, *, size: int, limit: int, seed: int
+    classifier: Classifier, source: Source, attack: LaVAN, *, size: int, limit: int, seed: int
 ) -> dict[str, Any]:
     """A row for ours, and one for each of ART's optimisers."""
-    x, y = (part.to(classifier.device) for part in right_photos(folder, classifier, size, limit, seed))
-    targets = random_targets(y.cpu(), len(classifier.labels), seed).to(classifier.device)
-    attacked = {"LaVAN": attacked_by(attack, classifier, x, targets, "LaVAN")}
+    photos = right_photos(source, classifier, size, limit, seed)
+    targets = photos.targets(len(classifier.labels), seed)
+    attacked = {"LaVAN": attacked_by(attack, classifier, photos, seed, "LaVAN")}
     for optimiser in OPTIMISERS:
-        attacked[f"ART, {optimiser}"] = by_art(attack, classifier, x, targets, optimiser)
+        x, wanted = photos.x.to(classifier.device), targets.to(classifier.device)
+        attacked[f"ART, {optimiser}"] = by_art(attack, classifier, x, wanted, optimiser).cpu()
     rows = []
-    for name, photos in attacked.items():
-        reached = predicted(classifier, photos) == targets
+    for name, pictures in attacked.items():
+        reached = predicted(classifier, pictures) == targets
         low, high = wilson(int(reached.sum()), len(reached))
-        told = {"attack": name, "to target": share(reached), "95 %": f"{100 * low:.1f} to {100 * high:.1f}"}
-        rows.append(told)
+        interval = f"{100 * low:.1f} to {100 * high:.1f}"
+        rows.append({"attack": name, "to target": share(reached), "95 %": interval})
     return {
         "classifier": classifier.identity,
         "size": size,
-        "photos": len(x),
+        "photos": len(photos),
         "attack": attack.values(),
         "rows": rows,
     }
@@ -90,7 +91,9 @@ def main() -> None:
     classifier = load(given.classifier)
     attack = LaVAN(share=given.share, iterations=given.iterations)
     size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, attack, size=size, limit=given.limit, seed=given.seed)
+    figures = measure(
+        classifier, open_source(given.photos), attack, size=size, limit=given.limit, seed=given.seed
+    )
     print(f"{figures['photos']} photos at {size} px, {figures['classifier']}\n")
     print(markdown_table(figures["rows"]))
     if given.json:

@@ -7,7 +7,6 @@ wrong in "top-1"; "top-1 of accepted" leaves it out; SSIM and nDCG are those of 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,13 +17,12 @@ from attacks.lavan import LaVAN
 from attacks.noise import Noise
 from attacks.pgd import PGD
 from classifiers.base import Classifier
-from defenses import DEFENSES, Defense
-from evaluation.many_photos.measuring import attacked_by, command, parts, random_targets, right_photos
+from defenses import DEFENSES, Defense, defend
+from evaluation.many_photos.measuring import LabelledPhotos, attacked_by, command, in_parts, right_photos
 from evaluation.measures.accuracy import judged, probabilities, share
-from evaluation.measures.metrics import ndcg, ssim
-from evaluation.measures.timing import now
+from evaluation.measures.metrics import ndcg, ssim_each
 from explain import Memo, remembering
-from story import by_name
+from photos import Source
 from story.table import markdown_table
 
 CASES: dict[str, Attack] = {
@@ -38,61 +36,54 @@ CASES: dict[str, Attack] = {
 
 
 @torch.no_grad()
-def outcome(
-    defense: Defense,
-    classifier: Classifier,
-    x: Tensor,
-    clean: Tensor,
-    expected: Tensor,
-    y: Tensor,
-    name: str,
+def row(
+    defense: Defense, classifier: Classifier, x: Tensor, photos: LabelledPhotos, expected: Tensor, name: str
 ) -> dict[str, float]:
-    """What becomes of photos ``x`` (N, 3, H, W), which were ``clean`` and have the labels ``y``.
+    """What becomes behind ``defense`` of ``photos`` that are ``x`` (N, 3, H, W) by now.
 
-    ``expected`` (N, labels) are the probabilities on the clean photos.
+    ``expected`` (N, labels) are the probabilities on the clean photos. ``name`` is the progress bar's.
     """
-    right, rejected, likeness, rankings, seconds = [], [], [], [], 0.0
-    for photos, before, likely, labels in parts(x, clean, expected, y, name=name):
+
+    def part(attacked: Tensor, clean: Tensor, likely: Tensor, labels: Tensor) -> dict[str, Tensor]:
         with remembering(Memo(512_000_000)):
-            began = now(classifier.device)
-            steps = defense.steps(photos, classifier)
-            result = by_name(steps, "result").map
-            seconds += now(classifier.device) - began
-            decision = defense.decision(steps, classifier)
-        found = probabilities(classifier, result)
-        said = found.argmax(1) if decision is None else decision.labels
-        rankings.append(ndcg(likely, found))
-        right.append(said == labels)
-        rejected.append(said < 0)
-        likeness += [ssim(*pair) for pair in zip(before, result, strict=True)]
-    hits, refused = torch.cat(right), torch.cat(rejected)
+            outcome = defend(defense, attacked, classifier)
+        rows = {
+            "right": outcome.labels == labels,
+            "rejected": outcome.rejected,
+            "ssim": ssim_each(clean, outcome.result),
+            "ndcg": ndcg(likely, outcome.logits.softmax(1)),
+            "seconds": torch.full((len(labels),), outcome.seconds / len(labels)),
+        }
+        return {column: values.cpu() for column, values in rows.items()}
+
+    parts = in_parts(part, x, photos.x, expected, photos.y, model=classifier, name=name)
+    columns = {column: torch.cat([one[column] for one in parts]) for column in parts[0]}
+    accepted = ~columns["rejected"]
     return {
-        "top-1": share(hits),
-        "top-1 of accepted": share(hits[~refused]) if (~refused).any() else 0.0,
-        "rejected": share(refused),
-        "ssim": round(sum(likeness) / len(likeness), 3),
-        "nDCG": round(torch.cat(rankings).mean().item(), 3),
-        "ms": float(f"{1000 * seconds / len(x):.2g}"),
+        "top-1": share(columns["right"]),
+        "top-1 of accepted": share(columns["right"][accepted]) if accepted.any() else 0.0,
+        "rejected": share(columns["rejected"]),
+        "ssim": round(columns["ssim"].mean().item(), 3),
+        "nDCG": round(columns["ndcg"].mean().item(), 3),
+        "ms": float(f"{1000 * columns['seconds'].mean().item():.2g}"),
     }
 
 
-def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+def measure(classifier: Classifier, source: Source, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """A row for each case and defense; "none" is the photo as it is."""
-    x, y = right_photos(folder, classifier, size, limit, seed)
-    targets = random_targets(y, len(classifier.labels), seed)
-    expected = probabilities(classifier, x)
+    photos = right_photos(source, classifier, size, limit, seed)
+    expected = probabilities(classifier, photos.x)
     rows: list[dict[str, Any]] = []
     for case, attack in {"clean": None, **CASES}.items():
-        attacked = x
+        attacked = photos.x
         if attack is not None:
-            wanted = targets if attack.aim == "targeted" else y
-            attacked = attacked_by(attack, classifier, x, wanted, case)
-        seen = judged(probabilities(classifier, attacked), expected, y)
-        rows.append({"attack": case, "defense": "none", **seen})
+            attacked = attacked_by(attack, classifier, photos, seed, case)
+        bare = judged(probabilities(classifier, attacked), expected, photos.y)
+        rows.append({"attack": case, "defense": "none", **bare})
         for name, cls in DEFENSES.items():
-            told = outcome(cls(), classifier, attacked, x, expected, y, f"{case}, {name}")
-            rows.append({"attack": case, "defense": name, **told})
-    return {"photos": len(x), "rows": rows}
+            figures = row(cls(), classifier, attacked, photos, expected, f"{case}, {name}")
+            rows.append({"attack": case, "defense": name, **figures})
+    return {"photos": len(photos), "rows": rows}
 
 
 def tables(figures: dict[str, Any]) -> str:

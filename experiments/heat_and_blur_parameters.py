@@ -12,19 +12,20 @@ The photos on which parameters are chosen are not those on which the defense is 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses import HeatAndBlur
-from evaluation.many_photos.measuring import command, tell
-from evaluation.measures.accuracy import BATCH, probabilities
+from defenses import HeatAndBlur, defend
+from evaluation.many_photos.measuring import command, in_parts, tell
+from evaluation.measures.accuracy import probabilities
 from evaluation.measures.metrics import ndcg
 from experiments.heat_and_blur_table import pictures_of
-from explain import STARTS, Memo, remembering
+from explain import STARTS, Memo, logits, remembering
+from photos import Source
 from story.table import markdown_table
 
 VALUES: dict[str, tuple[float, ...]] = {
@@ -51,17 +52,21 @@ def scores(
 ) -> dict[str, float]:
     """Behind ``defense``: top-1 (%) by case, then "top-1" and "nDCG" as means over the cases."""
     expected = probabilities(classifier, pictures["clean"])
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     rankings = 0.0
+
+    def behind(photos: Tensor) -> Tensor:
+        scores = logits(photos, classifier) if defense is None else defend(defense, photos, classifier).logits
+        return scores.softmax(1).cpu()
+
     for case, photos in pictures.items():
-        results = (part if defense is None else defense(part, classifier) for part in photos.split(BATCH))
-        seen = torch.cat([probabilities(classifier, result) for result in results])
-        found[case] = 100 * (seen.argmax(1) == y).float().mean().item()
-        rankings += ndcg(expected, seen).mean().item()
+        likely = torch.cat(in_parts(behind, photos, model=classifier))
+        shares[case] = 100 * (likely.argmax(1) == y).float().mean().item()
+        rankings += ndcg(expected, likely).mean().item()
     return {
-        **{case: round(share, 1) for case, share in found.items()},
-        "top-1": round(sum(found.values()) / len(found), 2),
-        "nDCG": round(rankings / len(found), 4),
+        **{case: round(share, 1) for case, share in shares.items()},
+        "top-1": round(sum(shares.values()) / len(shares), 2),
+        "nDCG": round(rankings / len(shares), 4),
     }
 
 
@@ -69,13 +74,10 @@ def searched(
     classifier: Classifier, pictures: dict[str, Tensor], y: Tensor, start: str
 ) -> list[dict[str, Any]]:
     """A row for the beginning, then one for each round in which something came out better."""
-    known: dict[tuple[Any, ...], dict[str, float]] = {}
 
+    @cache
     def of(defense: HeatAndBlur) -> dict[str, float]:
-        key = tuple(defense.values().items())
-        if key not in known:
-            known[key] = scores(classifier, pictures, y, defense)
-        return known[key]
+        return scores(classifier, pictures, y, defense)
 
     def better(defense: HeatAndBlur) -> tuple[float, float]:
         return of(defense)["top-1"], of(defense)["nDCG"]
@@ -101,9 +103,9 @@ def _with(defense: HeatAndBlur, name: str, value: float) -> HeatAndBlur:
     return replace(defense, **change)
 
 
-def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+def measure(classifier: Classifier, source: Source, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """All rows, the first without a defense."""
-    pictures, y = pictures_of(classifier, folder, size=size, limit=limit, seed=seed)
+    pictures, y = pictures_of(classifier, source, size=size, limit=limit, seed=seed)
     empty: dict[str, Any] = {"start": "no defense", **dict.fromkeys(VALUES, "")}
     rows = [{**empty, **scores(classifier, pictures, y, None)}]
     for start in STARTS:

@@ -11,7 +11,6 @@ Each attack's rows are also printed when they are there.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,12 +21,13 @@ from attacks.fgsm import FGSM
 from attacks.lavan import LaVAN
 from attacks.pgd import PGD
 from classifiers.base import Classifier
-from defenses import HeatAndBlur
-from evaluation.many_photos.measuring import attacked_by, command, parts, random_targets, right_photos, tell
+from defenses import HeatAndBlur, defend
+from evaluation.many_photos.measuring import attacked_by, command, in_parts, right_photos, tell
 from evaluation.measures.accuracy import judged, probabilities
 from evaluation.one_photo.heat_and_blur import correlation
 from explain import STARTS, Memo, remembering
 from ops.blur import blurred
+from photos import Source
 from story import by_name
 from story.table import markdown_table
 
@@ -42,15 +42,14 @@ _MEMO_BYTES = 64_000_000
 
 
 def pictures_of(
-    classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int
+    classifier: Classifier, source: Source, *, size: int, limit: int, seed: int
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The photos (N, 3, size, size) as "clean" and by each of ``CASES``, and their labels (N,)."""
-    x, y = right_photos(folder, classifier, size, limit, seed)
-    targets = random_targets(y, len(classifier.labels), seed)
-    found = {"clean": x}
+    photos = right_photos(source, classifier, size, limit, seed)
+    pictures = {"clean": photos.x}
     for case, attack in CASES.items():
-        found[case] = attacked_by(attack, classifier, x, targets if attack.aim == "targeted" else y, case)
-    return found, y
+        pictures[case] = attacked_by(attack, classifier, photos, seed, case)
+    return pictures, photos.y
 
 
 @torch.no_grad()
@@ -59,26 +58,39 @@ def heated(classifier: Classifier, x: Tensor, start: str, name: str) -> tuple[Te
 
     The relevance, which costs most, is asked for once.
     """
-    heats: list[Tensor] = []
-    found: dict[float, list[Tensor]] = {sigma: [] for sigma in COLD}
-    for (photos,) in parts(x, name=name):
+
+    def part(photos: Tensor) -> tuple[Tensor, dict[float, Tensor]]:
         with remembering(Memo(_MEMO_BYTES)):
-            for sigma in COLD:
-                steps = HeatAndBlur(start=start, sigma_cold=sigma).steps(photos, classifier)
-                found[sigma].append(probabilities(classifier, by_name(steps, "result").map))
-        heats.append(by_name(steps, "heat").map)
-    return torch.cat(heats), {sigma: torch.cat(rows) for sigma, rows in found.items()}
+            outcomes = {
+                sigma: defend(HeatAndBlur(start=start, sigma_cold=sigma), photos, classifier)
+                for sigma in COLD
+            }
+        heat = by_name(outcomes[COLD[-1]].steps, "heat").map.cpu()
+        return heat, {sigma: outcome.logits.softmax(1).cpu() for sigma, outcome in outcomes.items()}
+
+    parts = in_parts(part, x, model=classifier, name=name)
+    heats = torch.cat([heat for heat, _ in parts])
+    return heats, {sigma: torch.cat([by_sigma[sigma] for _, by_sigma in parts]) for sigma in COLD}
 
 
 @torch.no_grad()
 def only_blurred(classifier: Classifier, x: Tensor) -> dict[float, Tensor]:
     """By σ_cold, the probabilities (N, labels) on photos ``x`` that are blurred all over."""
-    return {sigma: probabilities(classifier, blurred(x, sigma)) for sigma in COLD}
+    return {
+        sigma: torch.cat(
+            in_parts(
+                lambda photos, sigma=sigma: probabilities(classifier, blurred(photos, sigma)).cpu(),
+                x,
+                model=classifier,
+            )
+        )
+        for sigma in COLD
+    }
 
 
-def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+def measure(classifier: Classifier, source: Source, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """All figures."""
-    pictures, y = pictures_of(classifier, folder, size=size, limit=limit, seed=seed)
+    pictures, y = pictures_of(classifier, source, size=size, limit=limit, seed=seed)
     expected = probabilities(classifier, pictures["clean"])
     before: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []

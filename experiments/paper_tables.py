@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -36,13 +35,14 @@ from defenses import (
     Threat,
 )
 from defenses.threats import BPDA, Exact
-from evaluation.many_photos.batch import NONE, Plan
+from evaluation.many_photos.batch import Plan
 from evaluation.many_photos.causes import CLEAN_WRONG, UNSURE, UNSURE_CLEAN
 from evaluation.many_photos.claims import LEAST, Cells, Claim, claim, first_minus_second, narrower
+from evaluation.many_photos.columns import NONE
 from evaluation.many_photos.evaluate import Selection, evaluate, usual_batch
 from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import Run
-from evaluation.many_photos.summary import percent
+from evaluation.many_photos.summary import Summary
 from photos import open_source
 from story.table import markdown_table
 
@@ -79,7 +79,7 @@ class Experiment:
     title: str
     about: str
     plan: Callable[[Classifier], Plan]
-    tables: Callable[[dict[str, Any]], dict[str, str]]
+    tables: Callable[[Summary], dict[str, str]]
     claims: Callable[[Cells], list[Claim]]
 
 
@@ -102,32 +102,32 @@ def _strength(name: str, lam: float) -> str:
     return f"{name} λ {lam:g}"
 
 
-def _patch_tables(told: dict[str, Any]) -> dict[str, str]:
-    clean = [cell for cell in told["cells"] if cell["attack"] == NONE and cell["defense"] != NONE]
+def _patch_tables(summary: Summary) -> dict[str, str]:
+    clean = [cell for cell in summary.cells if cell.attack == NONE and cell.defense != NONE]
     means = [
         {
             "λ": f"{lam:g}",
-            **{name: _mean_of_both(told, _share(0.017), _strength(name, lam)) for name in SMOOTHING},
+            **{name: _mean_of_both(summary, _share(0.017), _strength(name, lam)) for name in SMOOTHING},
         }
         for lam in LAMBDAS
     ]
     return {
-        "Tables 1 to 4: right labels in %, by patch": accuracies(told),
+        "Tables 1 to 4: right labels in %, by patch": accuracies(summary),
         "Fig. 5: mean of right labels without and with the 1.7 % patch, in %, by λ": markdown_table(means),
         "Around Fig. 6: mean SSIM of the defended clean photo to the clean photo": markdown_table(
-            [{"defense": cell["defense"], "SSIM": f"{cell['ssim']:.3f}"} for cell in clean]
+            [{"defense": cell.defense, "SSIM": f"{cell.ssim.mean or 0:.3f}"} for cell in clean]
         ),
         "Fig. 9: milliseconds per photo": markdown_table(
-            [{"defense": cell["defense"], "ms": f"{cell['milliseconds']:.2f}"} for cell in clean]
+            [{"defense": cell.defense, "ms": f"{cell.milliseconds.mean or 0:.2f}"} for cell in clean]
         ),
     }
 
 
-def _mean_of_both(told: dict[str, Any], attack: str, defense: str) -> str:
+def _mean_of_both(summary: Summary, attack: str, defense: str) -> str:
     shares = [
-        cell["accuracy"]["share"]
-        for cell in told["cells"]
-        if cell["defense"] == defense and cell["attack"] in (NONE, attack)
+        cell.accuracy.share or 0
+        for cell in summary.cells
+        if cell.defense == defense and cell.attack in (NONE, attack)
     ]
     return f"{100 * sum(shares) / len(shares):.1f}"
 
@@ -195,11 +195,11 @@ def _case(threat: str) -> str:
     return f"{_PATCH}/{threat}" if _KNOWLEDGE[threat].knows else _PATCH
 
 
-def _threat_tables(told: dict[str, Any]) -> dict[str, str]:
-    found = {(cell["attack"], cell["defense"]): cell["fooled"] for cell in told["cells"]}
-    defenses = list(dict.fromkeys(cell["defense"] for cell in told["cells"]))
+def _threat_tables(summary: Summary) -> dict[str, str]:
+    fooled = {(cell.attack, cell.defense): cell.fooled for cell in summary.cells}
+    defenses = list(dict.fromkeys(cell.defense for cell in summary.cells))
     rows = [
-        {"defense": defense} | {threat: percent(found[_case(threat), defense]) for threat in _KNOWLEDGE}
+        {"defense": defense} | {threat: fooled[_case(threat), defense].percent for threat in _KNOWLEDGE}
         for defense in defenses
     ]
     return {
@@ -238,17 +238,17 @@ def _sigma(sigma: float) -> str:
     return f"noise σ {sigma:g}"
 
 
-def _noise_tables(told: dict[str, Any]) -> dict[str, str]:
+def _noise_tables(summary: Summary) -> dict[str, str]:
     rejected = [
         {
-            "attack": cell["attack"],
-            "rejected": f"{100 * cell['outcomes']['rejected'] / max(1, cell['photos']):.1f}",
+            "attack": cell.attack,
+            "rejected": f"{100 * cell.outcomes['rejected'] / max(1, cell.photos):.1f}",
         }
-        for cell in told["cells"]
-        if cell["defense"] != NONE
+        for cell in summary.cells
+        if cell.defense != NONE
     ]
     return {
-        "Right labels in %, a rejected photo counting as wrong": accuracies(told),
+        "Right labels in %, a rejected photo counting as wrong": accuracies(summary),
         "Photos rejected, in %": markdown_table(rejected),
     }
 
@@ -282,8 +282,8 @@ def _deflection(_classifier: Classifier) -> Plan:
     return Plan(_CHANGES, _DEFLECTING)
 
 
-def _deflection_tables(told: dict[str, Any]) -> dict[str, str]:
-    return {"Right labels in %": accuracies(told)}
+def _deflection_tables(summary: Summary) -> dict[str, str]:
+    return {"Right labels in %": accuracies(summary)}
 
 
 def _deflection_claims(cells: Cells) -> list[Claim]:
@@ -333,20 +333,20 @@ EXPERIMENTS = {
 """A further paper is an entry here."""
 
 
-def accuracies(told: dict[str, Any]) -> str:
+def accuracies(summary: Summary) -> str:
     """Defenses down, attacks across: % right with the ends of the 95 % interval."""
-    attacks = list(dict.fromkeys(cell["attack"] for cell in told["cells"]))
-    defenses = list(dict.fromkeys(cell["defense"] for cell in told["cells"]))
-    found = {(cell["attack"], cell["defense"]): cell["accuracy"] for cell in told["cells"]}
+    attacks = list(dict.fromkeys(cell.attack for cell in summary.cells))
+    defenses = list(dict.fromkeys(cell.defense for cell in summary.cells))
+    shares = {(cell.attack, cell.defense): cell.accuracy for cell in summary.cells}
     return markdown_table(
         [
-            {"defense": defense} | {attack: percent(found[attack, defense]) for attack in attacks}
+            {"defense": defense} | {attack: shares[attack, defense].percent for attack in attacks}
             for defense in defenses
         ]
     )
 
 
-def results(done: Mapping[str, tuple[dict[str, Any], list[Claim]]], facts: Sequence[str]) -> str:
+def results(done: Mapping[str, tuple[Summary, list[Claim]]], facts: Sequence[str]) -> str:
     """The whole of the results, in Markdown.
 
     Args:
@@ -354,13 +354,13 @@ def results(done: Mapping[str, tuple[dict[str, Any], list[Claim]]], facts: Seque
         facts: sentences on what was run.
     """
     parts = ["# The papers' tables in small", *facts]
-    told = [claim for _, claims in done.values() for claim in claims]
+    every = [claim for _, claims in done.values() for claim in claims]
     for verdict, heading in (
         ("holds", "Claims that hold here"),
         ("does not hold", "Claims that do not hold here"),
         ("undecided", "Claims that these photos do not decide"),
     ):
-        lines = [f"* {found.words}: {found.figures}" for found in told if found.verdict == verdict]
+        lines = [f"* {one.words}: {one.figures}" for one in every if one.verdict == verdict]
         parts += [f"## {heading}", "\n".join(lines) or "None."]
     parts.append(
         "The number behind a claim is the difference that it speaks of, positive where it is true, with the "
@@ -388,7 +388,7 @@ def write(file: Path, text: str) -> None:
 
 def measure(
     name: str, source: str, classifier: Classifier, runs: Path, limit: int | None, root: Path | None
-) -> tuple[dict[str, Any], list[Claim]]:
+) -> tuple[Summary, list[Claim]]:
     """The summary and the claims of an experiment; what its run has already is not computed again.
 
     Raises:
@@ -432,11 +432,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
     except ValueError as error:
         parser.error(str(error))
-    used = {summary["photos"] - summary["unread"] for summary, _ in done.values()}
+    used = {summary.photos - summary.unread for summary, _ in done.values()}
     facts = [
         f"{' or '.join(map(str, sorted(used)))} photos of {Path(given.source).name}, seed 0, "
         f"{classifier.name} at {classifier.working_size} px on {classifier.device.type}. Made by "
-        "`make tables`; everything here is computed from the rows."
+        "`make tables`; everything here is computed from the rows. Attacks leave the true label, and a photo "
+        "that was wrong before the attack counts as wrong."
     ]
     try:
         write(given.results, results(done, facts))

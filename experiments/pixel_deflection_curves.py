@@ -7,7 +7,6 @@ and how sure the classifier was of the photos that don't come back.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +15,10 @@ from torch import Tensor
 from attacks.iterated_fgsm import IteratedFGSM
 from classifiers.base import Classifier
 from defenses.pixel_deflection import PixelDeflection
-from evaluation.many_photos.measuring import attacked_by, command, parts, right_photos
+from evaluation.many_photos.measuring import attacked_by, command, in_parts, right_photos
 from evaluation.measures.accuracy import judged, probabilities
 from evaluation.one_photo.pixel_deflection import COMBINATIONS, combinations
+from photos import Source
 from story.table import markdown_table
 
 DEFLECTIONS = (0, 100, 200, 500, 1000, 1500, 2000)
@@ -32,11 +32,15 @@ USUAL = 10
 @torch.no_grad()
 def after(defense: PixelDeflection, classifier: Classifier, x: Tensor, name: str) -> dict[str, Tensor]:
     """By combination, the probabilities on the defended photos, (N, labels)."""
-    found: dict[str, list[Tensor]] = {combination: [] for combination in COMBINATIONS}
-    for (photos,) in parts(x, name=name):
-        for combination, pictures in combinations(photos, classifier, defense, [defense.seed]).items():
-            found[combination].append(probabilities(classifier, pictures))
-    return {combination: torch.cat(rows) for combination, rows in found.items()}
+
+    def part(photos: Tensor) -> dict[str, Tensor]:
+        pictures = combinations(photos, classifier, defense, [defense.seed])
+        return {
+            combination: probabilities(classifier, picture).cpu() for combination, picture in pictures.items()
+        }
+
+    parts = in_parts(part, x, model=classifier, name=name)
+    return {combination: torch.cat([one[combination] for one in parts]) for combination in COMBINATIONS}
 
 
 def failures(sureness: Tensor, restored: Tensor) -> dict[str, Any]:
@@ -52,25 +56,25 @@ def failures(sureness: Tensor, restored: Tensor) -> dict[str, Any]:
     }
 
 
-def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+def measure(classifier: Classifier, source: Source, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """All figures."""
-    x, y = right_photos(folder, classifier, size, limit, seed)
-    pictures = {"clean": x}
+    photos = right_photos(source, classifier, size, limit, seed)
+    y, pictures = photos.y, {"clean": photos.x}
     for eps in STRENGTHS:
-        name = f"ε {eps}/255"
-        pictures[name] = attacked_by(IteratedFGSM(eps=eps / 255), classifier, x, y, f"iterated FGSM, {name}")
-    before = {name: probabilities(classifier, photos) for name, photos in pictures.items()}
+        name, attack = f"ε {eps}/255", IteratedFGSM(eps=eps / 255)
+        pictures[name] = attacked_by(attack, classifier, photos, seed, f"iterated FGSM, {name}")
+    before = {name: probabilities(classifier, x) for name, x in pictures.items()}
     expected = before["clean"]
     sureness = expected.gather(1, y[:, None])[:, 0]
-    fooled = {name: found.argmax(1) != y for name, found in before.items()}
+    fooled = {name: likely.argmax(1) != y for name, likely in before.items()}
     settings = [(count, USUAL) for count in DEFLECTIONS] + [
         (200, window) for window in WINDOWS if window != USUAL
     ]
 
-    def row(count: int | str, window: int | str, part: str, found: dict[str, Tensor]) -> dict[str, Any]:
+    def row(count: int | str, window: int | str, part: str, seen: dict[str, Tensor]) -> dict[str, Any]:
         line: dict[str, Any] = {"deflections": count, "window": window, "parts": part}
-        for name, seen in found.items():
-            verdict = judged(seen, expected, y)
+        for name, likely in seen.items():
+            verdict = judged(likely, expected, y)
             line |= {name: verdict["top-1"], f"{name}, nDCG": verdict["nDCG"]}
         return line
 
@@ -79,12 +83,12 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
     for count, window in settings:
         defense = PixelDeflection(deflections=count, window=window)
         defended = {
-            name: after(defense, classifier, photos, f"{count} deflections, window {window}, {name}")
-            for name, photos in pictures.items()
+            name: after(defense, classifier, x, f"{count} deflections, window {window}, {name}")
+            for name, x in pictures.items()
         }
         for combination in COMBINATIONS:
-            found = {name: seen[combination] for name, seen in defended.items()}
-            rows.append(row(count, window, combination, found))
+            seen = {name: likely[combination] for name, likely in defended.items()}
+            rows.append(row(count, window, combination, seen))
         if count == PixelDeflection().deflections and window == USUAL:
             failed = [
                 {"attack": name}
@@ -92,7 +96,7 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
                 for name, missed in fooled.items()
                 if missed.any()
             ]
-    return {"photos": len(x), "rows": rows, "failures": failed}
+    return {"photos": len(photos), "rows": rows, "failures": failed}
 
 
 def tables(figures: dict[str, Any]) -> str:

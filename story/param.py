@@ -113,7 +113,8 @@ class Parameter:
         A number is in the unit of the screen ("8"); a fraction ("8/255") is in the unit of the code.
 
         Raises:
-            ValueError: as ``check``, and text that is no number or switch.
+            ValueError: as ``check``, text that is no number or switch, and a number so small in the unit of
+                the screen that it may have been meant in the unit of the code.
         """
         text = text.strip()
         if self.type is bool:
@@ -123,12 +124,35 @@ class Parameter:
         if self.type is str or (self.auto and text == AUTO):
             return self.check(text)
         try:
-            number = float(Fraction(text)) if "/" in text else float(text) / self.shown_as
+            above, slash, below = text.partition("/")
+            number = float(Fraction(above) / Fraction(below)) if slash else float(text) / self.shown_as
         except (ValueError, ZeroDivisionError, OverflowError):
             raise ValueError(f"{self.name} is a number, {self.range}, not {text!r}") from None
+        if "/" not in text:
+            self._check_unit(number, text)
         if self.type is int and number.is_integer():
             return self.check(int(number))
         return self.check(number)
+
+    def _check_unit(self, value: float, text: str) -> None:
+        """Refuses 0.03 where 8 of 255 is usual: most likely 0.03 of the full range was meant."""
+        if self.shown_as == 1 or self.step is None or not 0 < value < self.step:
+            return
+        meant = _number(float(text) * self.shown_as)
+        raise ValueError(
+            f"{self.name} {text} means {text} {self.unit}, less than one step of the slider; for {text} of "
+            f"the full range write {meant}, and for so little write {text}/{_number(self.shown_as)}"
+        )
+
+    def flag(self, value: Value) -> str:
+        """The text that ``parse`` reads as exactly ``value``, in the screen's unit where that is exact."""
+        if isinstance(value, bool | str):
+            return self.show(value)
+        for text in (self.show(value), repr(value * self.shown_as)):
+            number = float(text) / self.shown_as
+            if number == value and not (self.shown_as != 1 and self.step and 0 < number < self.step):
+                return text
+        return str(Fraction(value))
 
 
 def _number(value: float) -> str:

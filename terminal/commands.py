@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,9 +84,11 @@ def run(arguments: Sequence[str] | None = None) -> None:
         MemoryError: a device that is too small.
         SystemExit: after ``--help``.
     """
-    chosen, unknown = _parser().parse_known_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    chosen, unknown = _parser().parse_known_args(given)
     if unknown:
         raise ValueError(f"{unknown[0]} is not understood here; --help lists what is")
+    chosen.command_line = shlex.join(["python", "cli.py", *given])
     try:
         chosen.command(chosen)
     except torch.OutOfMemoryError:
@@ -250,7 +254,7 @@ def _tell(chosen: Namespace) -> None:
             threat=threat,
         )
     over = over_draws(story, classifier, trials) if trials else None
-    report = save_story(out, story, over)
+    report = save_story(out, story, over, chosen.command_line)
     if chosen.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
@@ -300,8 +304,9 @@ def _verdict(story: Story) -> str:
     words = []
     if story.attack is not None:
         if story.attack.aim == "targeted" and story.target is not None:
-            reached = story.labels[story.target]
-            words.append(f"{reached} reached" if story.success else f"{reached} not reached")
+            target = story.labels[story.target]
+            reached = f"{target} reached" if story.success else f"{target} not reached"
+            words.append(f"{target} was there before the attack" if story.had_target else reached)
         else:
             words.append("fooled" if story.success else "not fooled")
         if story.threat.knows:

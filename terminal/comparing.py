@@ -15,7 +15,7 @@ from attacks import ATTACKS, Attack, Report
 from classifiers import Classifier
 from defenses import DEFENSES, THREATS, Defense, Threat
 from evaluation.one_photo.compare import Cell, compare
-from evaluation.one_photo.report import method_facts, photo_facts
+from evaluation.one_photo.report import flag_facts, photo_facts
 from evaluation.one_photo.story import Story, run_story
 from evaluation.one_photo.sweep import Sweep, points, sweep
 from story import Parametrised, Step
@@ -49,7 +49,8 @@ def tell_comparison(chosen: Namespace) -> None:
         for cell in compare(story.clean.x, attacked, classifier, defenses, story.target, through):
             cells.append(cell)
             bar.show(len(cells), columns * (len(defenses) + 1), cell.defense)
-    told = {
+    report = {
+        "command": chosen.command_line,
         **_facts(story, attack, threat),
         "cells": [_described(cell, defenses) for cell in cells],
         "versions": versions(),
@@ -57,10 +58,10 @@ def tell_comparison(chosen: Namespace) -> None:
     table = markdown_table([_row(cell) for cell in cells])
     out.mkdir(parents=True, exist_ok=True)
     for cell in cells:
-        (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.result, "photo"))))
+        (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.seen.x, "photo"))))
     (out / "compare.md").write_text(f"{table}\n", encoding="utf-8")
-    (out / "compare.json").write_text(report_json(told), encoding="utf-8")
-    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else table)
+    (out / "compare.json").write_text(report_json(report), encoding="utf-8")
+    print(json.dumps(report, indent=1, allow_nan=False) if chosen.json else table)
 
 
 def tell_sweep(chosen: Namespace) -> None:
@@ -79,14 +80,20 @@ def tell_sweep(chosen: Namespace) -> None:
             found[name] = sweep(x, story.clean.x, classifier, defense, chosen.over)
             bar.show(len(found), len(defenses), name)
     rows = [row for name, swept in found.items() for row in points(name, swept, story.source, story.target)]
-    told = {**_facts(story, attack, threat), "over": chosen.over, "points": rows, "versions": versions()}
+    report = {
+        "command": chosen.command_line,
+        **_facts(story, attack, threat),
+        "over": chosen.over,
+        "points": rows,
+        "versions": versions(),
+    }
     out.mkdir(parents=True, exist_ok=True)
     with (out / "sweep.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    (out / "sweep.json").write_text(report_json(told), encoding="utf-8")
-    print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else markdown_table(rows))
+    (out / "sweep.json").write_text(report_json(report), encoding="utf-8")
+    print(json.dumps(report, indent=1, allow_nan=False) if chosen.json else markdown_table(rows))
 
 
 def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:
@@ -146,33 +153,33 @@ def _through(
 
 def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any]:
     assert story.photo is not None
-    method = method_facts(attack, ATTACKS)
+    method = flag_facts(attack, ATTACKS)
     return {
         "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
         "attack": None
         if method is None
-        else {**method, "success": story.success, "threat": method_facts(threat, THREATS)},
+        else {**method, "success": story.success, "threat": flag_facts(threat, THREATS)},
         "target": None if story.target is None else story.labels[story.target],
     }
 
 
 def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
-    defense = defenses.get(cell.defense)
+    facts = flag_facts(defenses.get(cell.defense), DEFENSES)
     return {
         "defense": cell.defense,
-        "parameters": None if defense is None else defense.values(),
+        "parameters": None if facts is None else facts["parameters"],
         "on": cell.on,
         "outcome": cell.outcome,
         "label": cell.label or None,
         "probability": finite(cell.probability),
         "clean_label": finite(cell.true),
         "target": finite(cell.target),
-        "ssim": finite(cell.ssim),
-        "psnr": finite(cell.psnr),
-        "ndcg": finite(cell.ndcg),
-        "seconds": round(cell.seconds, 5),
+        "ssim": finite(cell.seen.ssim),
+        "psnr": finite(cell.seen.psnr),
+        "ndcg": finite(cell.seen.ndcg),
+        "seconds": round(cell.seen.seconds, 5),
         "file": _file(cell),
     }
 
@@ -186,10 +193,10 @@ def _row(cell: Cell) -> dict[str, str]:
         "label": cell.label or "–",
         "probability": f"{cell.probability:.1%}",
         "clean label": f"{cell.true:.1%}",
-        "SSIM": f"{cell.ssim:.3f}",
-        "PSNR": f"{cell.psnr:.1f}" if math.isfinite(cell.psnr) else "∞",
-        "nDCG": f"{cell.ndcg:.3f}",
-        "ms": f"{1000 * cell.seconds:.0f}",
+        "SSIM": f"{cell.seen.ssim:.3f}",
+        "PSNR": "∞" if cell.seen.psnr == math.inf else f"{cell.seen.psnr:.1f}",
+        "nDCG": f"{cell.seen.ndcg:.3f}",
+        "ms": f"{1000 * cell.seen.seconds:.0f}",
     }
 
 

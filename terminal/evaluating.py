@@ -26,7 +26,7 @@ EVALUATE: Registries = {
     **{name: {name: cls} for name, cls in DEFENSES.items()},
 }
 """Every method in a role of its own, so that each can have its parameters."""
-OWN_OPTIONS = ("limit", "seed", "batch", "root")
+OWN_OPTIONS = ("attack-wrong", "limit", "seed", "batch", "root")
 
 
 def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
@@ -60,6 +60,11 @@ def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
         f"parameters of its own as eot:draws=5: {', '.join(THREATS)}",
     )
     parser.add_argument("--target", metavar="LABEL", help="label that the attacks shall reach")
+    parser.add_argument(
+        "--attack-wrong",
+        action="store_true",
+        help="attack also the photos that are wrong before the attack; without, they count as wrong",
+    )
     parser.add_argument("--limit", metavar="N", type=int, help="how many photos, drawn by --seed (all)")
     parser.add_argument("--seed", metavar="N", default="0", help="draws the photos and the random labels (0)")
     parser.add_argument(
@@ -101,20 +106,21 @@ def tell_evaluation(chosen: Namespace) -> None:
         size=chosen.size or classifier.working_size,
     )
     with Bar("evaluating", quiet=chosen.quiet or share.local > 0) as bar:
-        told = evaluate(
+        summary = evaluate(
             Run(out),
             source,
             classifier,
-            Plan.under(_threats(chosen), attacks, defenses, target, seed),
+            Plan.under(_threats(chosen), attacks, defenses, target, seed, attack_wrong=chosen.attack_wrong),
             selection,
             share,
             lambda done, total: bar.show(done, total, "photos"),
+            command=chosen.command_line,
         )
-    if told is None:
+    if summary is None:
         if not chosen.json:
             print(f"{out}: this process's share is done; the last of {share.world} sums up.")
     else:
-        print(json.dumps(told, indent=1, allow_nan=False) if chosen.json else summary_table(told))
+        print(json.dumps(summary.json, indent=1, allow_nan=False) if chosen.json else summary_table(summary))
 
 
 def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:

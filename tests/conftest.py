@@ -9,6 +9,7 @@ from PIL import Image
 import classifiers
 from classifiers.base import Classifier
 from classifiers.network import ResidualNet
+from photos import Source, open_source
 from photos.folder import open_photo
 
 # One browser for all folders: playwright refuses a second one in a process.
@@ -63,6 +64,12 @@ def labelled_folder(tmp_path, tiny_classifier) -> Path:
         (tmp_path / label).mkdir(exist_ok=True)
         file.rename(tmp_path / label / file.name)
     return tmp_path
+
+
+@pytest.fixture
+def labelled_source(labelled_folder) -> Source:
+    """The photos of ``labelled_folder``."""
+    return open_source(str(labelled_folder))
 
 
 @pytest.fixture

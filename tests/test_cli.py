@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from attacks import ATTACKS, eight_bit
@@ -23,7 +26,8 @@ from classifiers import default_name, load
 from cli import main
 from defenses import DEFENSES
 from defenses.filters import FILTERS
-from photos import gallery, gallery_photo, read_photo
+from evaluation.many_photos.measuring import right_photos
+from photos import gallery, gallery_photo, open_source, read_photo
 from story.render import render
 from story.step import Step
 from terminal import commands
@@ -86,6 +90,12 @@ def sentence(cli):
 
 def fewer(name):
     return ["--iterations", "2"] if any(p.name == "iterations" for p in ATTACKS[name].parameters()) else []
+
+
+def from_flags(registry, facts):
+    """The method that recorded parameters make when they are given as flags."""
+    cls = registry[facts["name"]]
+    return cls(**cls.parsed({name: str(value) for name, value in facts["parameters"].items()}))
 
 
 def strict(text):
@@ -160,7 +170,8 @@ def test_attack_writes_its_story(cli, cat, out, name):
     assert report["defended"] is report["defense"] is None
     attack = report["attack"]
     assert attack["name"] == name
-    assert attack["parameters"] == ATTACKS[name](**attack["parameters"]).values()
+    assert from_flags(ATTACKS, attack).values().keys() == attack["parameters"].keys()
+    assert not fewer(name) or attack["parameters"]["iterations"] == 2
     assert isinstance(attack["success"], bool)
     assert isinstance(attack["success_8bit"], bool)
     assert isinstance(attack["iterations"], int)
@@ -190,8 +201,8 @@ def test_defend_writes_its_story(cli, cat, out, name):
     report = told(out)
     assert [step["name"] for step in report["steps"]] == STEPS[name].split(", ")
     assert report["defense"]["name"] == name
-    assert report["defense"]["parameters"] == DEFENSES[name](**{first.name: value}).values()
-    assert report["attack"]["parameters"]["eps"] == 16 / 255
+    assert from_flags(DEFENSES, report["defense"]) == DEFENSES[name](**{first.name: value})
+    assert report["attack"]["parameters"]["eps"] == 16
     assert len(report["defended"]["top"]) == 5
     assert report["defended"]["ssim"] <= 1
     check_files(out, report)
@@ -258,7 +269,53 @@ def test_json_is_all_that_stands_on_standard_output(cli, out):
 def test_epsilon_is_in_units_of_255(cli, out):
     for text in ("8", "8/255"):
         cli("attack", PHOTO, "--attack", "fgsm", "--eps", text, *SMALL, "--out", out)
-        assert told(out)["attack"]["parameters"]["eps"] == 8 / 255
+        assert told(out)["attack"]["parameters"]["eps"] == 8
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "defend {} --attack lavan --iterations 2 --attack.seed 3 --defense slgs --lam 1.5",
+        "defend {} --attack fgsm --eps 0.5 --defense pixel-deflection --defense.seed 4",
+        "attack {} --attack pgd --eps 2/255 --iterations 2 --random-start off",
+    ],
+)
+def test_the_recorded_command_makes_the_story_again(cli, cat, out, line):
+    words = [str(cat) if word == "{}" else word for word in line.split()]
+    cli(*words, *SMALL, "--out", out)
+    first = told(out)
+    arrays = (out / "attacked.npz").read_bytes(), (out / "steps.npz").read_bytes()
+    words = shlex.split(first["command"])
+    assert words[:2] == ["python", "cli.py"]
+    cli(*words[2:])
+    again = told(out)
+    assert first | {"seconds": None} == again | {"seconds": None}
+    assert arrays == ((out / "attacked.npz").read_bytes(), (out / "steps.npz").read_bytes())
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd"])
+def test_the_recorded_parameters_given_as_flags_are_the_same_attack(cli, out, name):
+    line = ["attack", PHOTO, "--attack", name, *SMALL, "--out", out]
+    cli(*line, "--eps", "4.0035/255", *fewer(name))
+    parameters = told(out)["attack"]["parameters"]
+    before = (out / "attacked.npz").read_bytes()
+    cli(*line, *(f"--{flag}={value}" for flag, value in parameters.items()))
+    assert (out / "attacked.npz").read_bytes() == before
+
+
+def test_an_implausibly_small_strength_is_asked_about(sentence, out):
+    words = sentence("attack", PHOTO, "--attack", "fgsm", "--eps", "0.03", "--out", out)
+    assert "for 0.03 of the full range write 7.65, and for so little write 0.03/255" in words
+
+
+def test_a_target_that_the_photo_has_is_not_reached(cli, out):
+    cli("attack", PHOTO, "--attack", "noise", *SMALL, "--out", out)
+    label = told(out)["clean"]["top"][0]["label"]
+    line = ["attack", PHOTO, "--attack", "lavan", "--iterations", "2", "--target", label]
+    printed = cli(*line, *SMALL, "--out", out)
+    assert told(out)["attack"]["success"] is told(out)["attack"]["success_8bit"] is False
+    assert f"{label} was there before the attack" in printed.out
+    assert "reached" not in printed.out
 
 
 def test_a_target_makes_an_attack_targeted(cli, out):
@@ -560,7 +617,7 @@ def test_an_attack_through_the_defense_is_told(cli, cat, out):
     assert "through the defense" in text
     assert "BPDA: Forwards through the defense" in text
     attack = told(out)["attack"]
-    assert attack["threat"] == {"name": "bpda", "parameters": {"draws": 1}}
+    assert (attack["threat"]["name"], attack["threat"]["parameters"]) == ("bpda", {"draws": 1})
     assert attack["success"] == (told(out)["defended"]["top"][0]["label"] != attack["source"])
     check_files(out, told(out))
     with np.load(out / "attacked.npz") as arrays:
@@ -572,7 +629,7 @@ def test_a_random_defense_is_drawn_again(cli, cat, out):
     line = ["defend", cat, *random, *THROUGH, "--threat", "eot", "--draws", "3", *SMALL, "--out", out]
     text = cli(*line).out
     attack = told(out)["attack"]
-    assert attack["threat"] == {"name": "eot", "parameters": {"draws": 3}}
+    assert (attack["threat"]["name"], attack["threat"]["parameters"]) == ("eot", {"draws": 3})
     over = attack["over_draws"]
     assert over["draws"] == 4
     assert 0 <= over["success_low"] <= over["success"] / 4 <= over["success_high"] <= 1
@@ -629,7 +686,7 @@ def test_compare_has_a_cell_for_every_defense_and_picture(cli, cat, out):
     ]
     assert {cell["outcome"] for cell in cells} <= {"right", "wrong", "rejected"}
     assert next(cell for cell in cells if cell["defense"] == "lgs")["parameters"]["lam"] == 3.5
-    assert report["attack"]["parameters"]["eps"] == 16 / 255
+    assert report["attack"]["parameters"]["eps"] == 16
     for cell in cells:
         assert Image.open(out / cell["file"]).size == (64, 64)
         assert 0 <= cell["ndcg"] <= 1
@@ -709,6 +766,82 @@ def test_evaluate_writes_its_run_and_goes_on_with_it(cli, sentence, many, out):
     assert strict(printed.out) == strict((out / "summary.json").read_text(encoding="utf-8"))
     assert (out / "photos.parquet").read_bytes() == before
     assert "holds a run with seed 0, not 4" in sentence(*line, "--seed", "4")
+
+
+def test_the_same_seed_gives_the_same_target_by_every_door(cli, many, out):
+    """For photos that are right when clean: the true and the predicted label are one."""
+    classifier = load(default_name(), device="cpu")
+    photo = gallery_photo(PHOTO)
+    label = classifier.labels[int(classifier(photo.working(64)).argmax())]
+    folder = out.parent / "photos" / label
+    folder.mkdir(parents=True)
+    Image.fromarray(photo.pixels).save(folder / "one.png")
+    file, lavan = folder / "one.png", ["--attack", "lavan", "--iterations", "1", "--quiet"]
+    for seed in ("0", "5"):
+        cli("attack", file, *lavan, "--seed", seed, *SMALL, "--out", out)
+        run = out.parent / f"run {seed}"
+        cli("evaluate", folder.parent, *lavan, "--seed", seed, *SMALL, "--out", run)
+        (row,) = (row for row in rows_of(run) if row["attack"] == "lavan")
+        assert row["target"] == told(out)["attack"]["target"]
+        photos = right_photos(open_source(str(folder.parent)), classifier, 64, 1, int(seed))
+        assert [
+            classifier.labels[number] for number in photos.targets(len(classifier.labels), int(seed))
+        ] == [row["target"]]
+
+
+def test_a_photo_that_is_wrong_is_attacked_only_on_demand(cli, many, out):
+    line = ["evaluate", many, "--attack", "fgsm", *SMALL, "--quiet"]
+    cli(*line, "--out", out)
+    attacked = {row["attacked"] for row in rows_of(out) if row["attack"] == "fgsm"}
+    right = {row["outcome"] == "right" for row in rows_of(out) if row["attack"] == "none"}
+    assert attacked == right
+    cli(*line, "--attack-wrong", "--out", out.parent / "all")
+    assert all(row["attacked"] for row in rows_of(out.parent / "all") if row["attack"] == "fgsm")
+    settings = strict((out / "run.json").read_text(encoding="utf-8"))["settings"]
+    assert (settings["truth"], settings["attack_wrong"]) == ("true label", False)
+
+
+def test_photos_that_have_the_target_are_left_out_and_counted(cli, many, out):
+    label = next(path.name for path in many.iterdir() if path.is_dir())
+    line = ["evaluate", many, "--attack", "lavan", "--iterations", "1", "--target", label, "--quiet"]
+    cli(*line, *SMALL, "--out", out)
+    rows = [row for row in rows_of(out) if row["attack"] == "lavan"]
+    assert {row["outcome"] == "left out" for row in rows if row["label"] == label} == {True}
+    cells = strict((out / "summary.json").read_text(encoding="utf-8"))["cells"]
+    left_out = sum(row["label"] == label for row in rows)
+    assert next(cell for cell in cells if cell["attack"] == "lavan")["outcomes"]["left out"] == left_out
+
+
+def rows_of(run):
+    return pq.read_table(run / "photos.parquet").to_pylist()
+
+
+@pytest.fixture
+def broken_checkpoint(tmp_path):
+    """A state dict of MobileNet v3 small whose last sums overflow, and its labels."""
+    network = torchvision.models.mobilenet_v3_small(num_classes=3)
+    with torch.no_grad():
+        for layer in (network.classifier[0], network.classifier[-1]):
+            layer.weight *= 1e30
+    torch.save(network.state_dict(), tmp_path / "broken.pt")
+    (tmp_path / "labels.txt").write_text("one\ntwo\nthree\n")
+    architecture = ["--classifier", "mobilenet_v3_small", "--labels", tmp_path / "labels.txt"]
+    return [*architecture, "--weights", tmp_path / "broken.pt"]
+
+
+@pytest.mark.parametrize("command", ["classify", "attack", "evaluate"])
+def test_logits_that_are_no_numbers_are_one_sentence(sentence, many, out, broken_checkpoint, command):
+    (many / "one").mkdir(exist_ok=True)
+    Image.fromarray(gallery_photo(PHOTO).pixels[:90, :120]).save(many / "one" / "1.png")
+    what = {
+        "classify": [PHOTO],
+        "attack": [PHOTO, "--attack", "fgsm", "--out", out],
+        "evaluate": [many, "--out", out],
+    }[command]
+    line = [command, *what, *broken_checkpoint, *SMALL, "--quiet"]
+    assert "answers with something that is not a number" in sentence(*line)
+    assert not (out / "story.json").exists()
+    assert not (out / "summary.json").exists()
 
 
 def test_a_method_comes_at_several_settings(cli, many, out):

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from attacks.base import Attack, labels_for
+from attacks.base import Attack
+from attacks.labels import labels_for
 from classifiers.base import Classifier
-from defenses import THREATS, Defense, Oblivious, Threat
+from classifiers.device import now
+from defenses import THREATS, Defense, Oblivious, Outcome, Threat, defend
+from evaluation.many_photos.columns import NONE, CellFigures
 from evaluation.measures.metrics import iou, ndcg, psnr_each, ssim_each
-from evaluation.measures.timing import now
 from evaluation.one_photo.story import built_in_target
-from explain import PassingMemo, remembering
-from story import Step, by_name
+from explain import PassingMemo, logits, remembering
+from story import by_name
 
-NONE = "none"
-"""The name of no attack, and of no defense."""
 _MEMO_BYTES = 1_000_000_000
-
-Columns = dict[str, NDArray[Any]]
-"""Name -> (cells, B), the cells in the order of ``Plan.cells``."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,7 @@ class Plan:
         target: number of the label that attacks shall reach; None for another one at random for each photo.
         seed: of these.
         threats: what the attacker knows, by name of an attack; nothing of the defense where it has no entry.
+        attack_wrong: whether photos are attacked that are wrong before the attack.
     """
 
     attacks: Mapping[str, Attack]
@@ -46,6 +41,7 @@ class Plan:
     target: int | None = None
     seed: int = 0
     threats: Mapping[str, Threat] = field(default_factory=dict)
+    attack_wrong: bool = False
 
     @classmethod
     def under(
@@ -55,6 +51,8 @@ class Plan:
         defenses: Mapping[str, Defense],
         target: int | None = None,
         seed: int = 0,
+        *,
+        attack_wrong: bool = False,
     ) -> Plan:
         """Every attack under each of ``threats``; the name of one who knows is ``attack/threat``.
 
@@ -69,7 +67,7 @@ class Plan:
                 else:
                     every[f"{name}/{word}"] = attack
                     knowing[f"{name}/{word}"] = threat
-        return cls(every, defenses, target, seed, knowing)
+        return cls(every, defenses, target, seed, knowing, attack_wrong)
 
     def knowledge(self, attack: str) -> str:
         """What the attacker of the rows named ``attack`` knows, of ``THREATS``; "" without an attack."""
@@ -84,176 +82,227 @@ class Plan:
         return [(attack, defense) for attack in (NONE, *self.attacks) for defense in (NONE, *self.defenses)]
 
 
-def random_target(file: str, label: int, labels: int, seed: int) -> int:
-    """One of ``labels`` labels that is not ``label``, fixed by ``seed`` and the photo's name alone."""
-    drawn = int.from_bytes(hashlib.sha256(f"{seed}:{file}".encode("utf-8", "surrogateescape")).digest())
-    other = drawn % max(labels - 1, 1)
-    return (other + (other >= label)) % labels
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Photos with their right labels.
+
+    Attributes:
+        x: (B, 3, H, W) in [0, 1], on the classifier's device.
+        truth: (B,) numbers of the right labels.
+        digests: of the photos' files, which fix their random targets.
+    """
+
+    x: Tensor
+    truth: NDArray[np.int64]
+    digests: Sequence[str]
 
 
 @torch.no_grad()
 def measure(
-    x: Tensor,
-    label: NDArray[np.int64],
-    files: Sequence[str],
-    classifier: Classifier,
-    plan: Plan,
-    pause: Callable[[], None] | None = None,
-) -> Columns:
-    """Every attack on photos ``x`` (B, 3, H, W), and every defense behind it.
+    batch: Batch, classifier: Classifier, plan: Plan, pause: Callable[[], None] | None = None
+) -> list[CellFigures]:
+    """Every attack on a batch of photos, and every defense behind it; in the order of ``Plan.cells``.
+
+    An attack knows the right label: it leaves that one, and a photo on which what it attacks, the classifier
+    or the defended classifier, is already wrong counts as wrong and is not attacked (Croce et al. 2021,
+    "RobustBench", count so), unless the plan says so. A photo that already has the attack's label is left
+    out. Without a defense an attacker who knows has nothing to know.
 
     Args:
-        x: in [0, 1], on the classifier's device.
-        label: (B,) numbers of the right labels.
-        files: B names, which fix the random targets.
+        batch: the photos.
         classifier: attacked, alone or together with a defense, and asked for the verdicts.
         plan: the methods.
         pause: called after every iteration of an attack; what it raises ends it all.
-
-    Returns:
-        ``predicted`` number of the label that comes out, -1 where it is rejected; ``probability`` of it, or
-        of the likeliest where it is rejected; ``label_probability`` of the right one; ``target`` number, -1
-        where there is none, and ``target_probability``; ``bare`` number of the classifier's label of the same
-        picture without the defense; ``ssim`` and ``psnr`` to the clean photo; ``ndcg`` to the clean photo's
-        ranking; ``iou`` of ``Defense.finds`` and the attack's mask; ``milliseconds`` of the defense, or where
-        there is none of the attack, a photo's share of its batch. NaN where there is no such number. Without
-        a defense an attacker who knows has nothing to know.
     """
-    right = torch.from_numpy(label).to(x.device)
-    scores = classifier(x)
-    progress = None if pause is None else lambda _: pause()
-    clean = _Attacked(x, None, scores, torch.full_like(right, -1), 0.0)
-    made: dict[Attack, _Attacked] = {}
-
-    def attacked(attack: Attack, model: nn.Module) -> _Attacked:
-        y = _wanted(attack, scores, label, files, plan)
-        began = now(x.device)
-        trace = attack.run(x, y, model, progress, frames=0)
-        spent = now(x.device) - began
-        picture = trace.attacked.to(x)
-        return _Attacked(picture, trace.mask, classifier(picture), _target(attack, y, classifier), spent)
-
-    def told(result: Tensor, predicted: Tensor, found: Tensor, by: _Attacked, spent: float) -> Columns:
-        return _told(found, predicted, right, by, result, clean, spent)
-
-    rows: list[Columns] = []
-    for name, attack in ((NONE, None), *plan.attacks.items()):
-        by = clean
-        if attack is not None:
-            if attack not in made:
-                made[attack] = attacked(attack, classifier)
-            by = made[attack]
-        rows.append(told(by.picture, by.scores.argmax(1), by.scores, by, by.spent))
-        threat = plan.threats.get(name)
-        for defense in plan.defenses.values():
-            if attack is not None and threat is not None:
-                by = attacked(attack, threat.attacked(defense, classifier))
-            with remembering(PassingMemo(_MEMO_BYTES)):
-                began = now(x.device)
-                steps = defense.steps(by.picture, classifier)
-                decision = defense.decision(steps, classifier)
-                spent = now(x.device) - began
-            result = by_name(steps, "result").map
-            found = classifier(result)
-            predicted = found.argmax(1) if decision is None else decision.labels
-            row = told(result, predicted, found, by, spent)
-            overlap = _overlap(defense, steps, by.mask)
-            rows.append(row if overlap is None else row | {"iou": overlap.numpy()})
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return list(_Work(batch, classifier, plan, pause).cells())
 
 
 @dataclass(frozen=True, eq=False)
 class _Attacked:
-    """A batch of pictures (B, 3, H, W), where the patch lies, what the classifier says, labels aimed at."""
+    """Pictures of a batch after an attack, or without one.
+
+    Attributes:
+        picture: (B, 3, H, W); the clean photo where ``made`` is False.
+        mask: (B, 1, H, W) where the patch lies; None without one.
+        scores: (B, labels) the bare classifier's.
+        answered: (B,) the label that was attacked: what comes out without the attack, -1 where rejected.
+        target: (B,) labels aimed at; -1 where there is none.
+        counted: (B,) whether the attack was made, or there is none.
+        left_out: (B,) whether the photo already has the label aimed at.
+        seconds: for each attacked photo.
+    """
 
     picture: Tensor
     mask: Tensor | None
     scores: Tensor
+    answered: Tensor
     target: Tensor
-    spent: float
+    counted: Tensor
+    left_out: Tensor
+    seconds: float
+
+    def only_counted(self, tensor: Tensor) -> Tensor:
+        """Those rows of a (B, ...) tensor that count; the tensor itself where all do."""
+        return tensor if bool(self.counted.all()) else tensor[self.counted]
 
 
-def in_halves(count: int, compute: Callable[[slice], Columns], most: int) -> tuple[Columns, int]:
-    """``compute`` of ``count`` photos, at most ``most`` at once, half as many where the memory is too small.
+class _Work:
+    """The photos of one batch on their way through the plan."""
 
-    Returns:
-        The columns of all, and how many photos at once went well.
+    def __init__(
+        self, batch: Batch, classifier: Classifier, plan: Plan, pause: Callable[[], None] | None
+    ) -> None:
+        self._batch, self._model, self._plan = batch, classifier, plan
+        self._progress = None if pause is None else lambda _: pause()
+        self._right = torch.from_numpy(batch.truth).to(batch.x.device)
+        scores = logits(batch.x, classifier)
+        nobody = torch.zeros_like(self._right, dtype=torch.bool)
+        no_target = torch.full_like(self._right, -1)
+        self._clean = _Attacked(
+            batch.x, None, scores, scores.argmax(1), no_target, ~nobody, nobody, seconds=0.0
+        )
 
-    Raises:
-        torch.OutOfMemoryError: not even one photo fits.
-    """
-    parts: list[Columns] = []
-    begin = 0
-    while begin < count:
-        try:
-            parts.append(compute(slice(begin, min(begin + most, count))))
-        except torch.OutOfMemoryError:
-            most = min(most, count - begin)
-            if most == 1:
-                raise
-            most = math.ceil(most / 2)
-        else:
-            begin += most
-            continue
-        # Not inside the handler, where the traceback still holds the tensors.
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return {name: np.concatenate([part[name] for part in parts], 1) for name in parts[0]}, most
+    def cells(self) -> list[CellFigures]:
+        """Of the plan, in its order."""
+        plan, model = self._plan, self._model
+        rows = [self._bare(NONE, self._clean)]
+        answered: dict[str, Tensor] = {}
+        for name, defense in plan.defenses.items():
+            outcome = self._outcome(defense, self._clean)
+            answered[name] = outcome.labels
+            rows.append(self._defended(NONE, name, defense, self._clean, outcome))
+        oblivious: dict[Attack, _Attacked] = {}
+        for attack_name, attack in plan.attacks.items():
+            if attack not in oblivious:
+                oblivious[attack] = self._attack(attack, model, self._clean.answered)
+            by = oblivious[attack]
+            rows.append(self._bare(attack_name, by))
+            threat = plan.threats.get(attack_name)
+            for name, defense in plan.defenses.items():
+                if threat is not None:
+                    by = self._attack(attack, threat.attacked(defense, model), answered[name])
+                behind = self._outcome(defense, by) if bool(by.counted.any()) else None
+                rows.append(self._defended(attack_name, name, defense, by, behind))
+        return rows
+
+    def _outcome(self, defense: Defense, by: _Attacked) -> Outcome:
+        with remembering(PassingMemo(_MEMO_BYTES)):
+            return defend(defense, by.only_counted(by.picture), self._model)
+
+    def _attack(self, attack: Attack, model: nn.Module, answered: Tensor) -> _Attacked:
+        """The attack on ``model``, which says ``answered`` (B,) of the clean photos."""
+        plan, x, clean = self._plan, self._batch.x, self._clean
+        y = labels_for(
+            attack,
+            clean.scores,
+            plan.target if attack.aim == "targeted" else None,
+            plan.seed,
+            photos=self._batch.digests,
+            truth=self._right,
+        )
+        target = self._target(attack, y)
+        left_out = (target == self._right) | ((target == answered) & plan.attack_wrong)
+        worth = ~left_out if plan.attack_wrong else ~left_out & (answered == self._right)
+        by = _Attacked(x, None, clean.scores, answered, target, worth, left_out, seconds=0.0)
+        count = int(worth.sum())
+        if not count:
+            return by
+        began = now(x.device)
+        trace = attack.run(by.only_counted(x), by.only_counted(y), model, self._progress, frames=0)
+        seconds = (now(x.device) - began) / count
+        attacked = trace.attacked.to(x)
+        return replace(
+            by,
+            picture=_spread(attacked, x, worth),
+            mask=None if trace.mask is None else _spread(trace.mask, torch.zeros_like(x[:, :1]), worth),
+            scores=_spread(logits(attacked, self._model), clean.scores, worth),
+            seconds=seconds,
+        )
+
+    def _target(self, attack: Attack, y: Tensor) -> Tensor:
+        """(B,) the labels that the attack is after; -1 where it only leaves one."""
+        if attack.aim == "targeted":
+            return y
+        built_in = built_in_target(attack, self._model)
+        return torch.full_like(y, -1 if built_in is None else built_in)
+
+    def _bare(self, attack: str, by: _Attacked) -> CellFigures:
+        """The cell without a defense."""
+        scores, picture = by.only_counted(by.scores), by.only_counted(by.picture)
+        return self._cell(attack, NONE, by, scores.argmax(1), scores, picture, by.seconds)
+
+    def _defended(
+        self, attack: str, name: str, defense: Defense, by: _Attacked, outcome: Outcome | None
+    ) -> CellFigures:
+        """The cell behind ``defense``; ``outcome`` is of the photos that count, None where none does."""
+        if outcome is None:
+            none = by.only_counted(by.scores)
+            return self._cell(attack, name, by, none.argmax(1), none, by.only_counted(by.picture), 0.0)
+        overlap = None
+        if by.mask is not None and defense.finds:
+            overlap = iou(by_name(outcome.steps, defense.finds).map, by.only_counted(by.mask))
+        seconds = outcome.seconds / len(outcome.labels)
+        return self._cell(attack, name, by, outcome.labels, outcome.logits, outcome.result, seconds, overlap)
+
+    def _cell(
+        self,
+        attack: str,
+        defense: str,
+        by: _Attacked,
+        predicted: Tensor,
+        scores: Tensor,
+        picture: Tensor,
+        seconds: float,
+        overlap: Tensor | None = None,
+    ) -> CellFigures:
+        """A cell's figures; ``predicted`` to ``overlap`` are of the photos that count."""
+        clean, probabilities = self._clean, scores.softmax(1)
+        likeliest = torch.where(predicted < 0, scores.argmax(1), predicted)
+        counted = by.counted.cpu().numpy()
+
+        def share(labels: Tensor) -> Tensor:
+            return probabilities.gather(1, labels.clamp(min=0)[:, None])[:, 0]
+
+        def spread(values: Tensor | None) -> NDArray[np.float64]:
+            """(B,) the values of those that count, NaN for the others."""
+            every = np.full(len(counted), np.nan)
+            if values is not None:
+                every[counted] = values.double().cpu().numpy()
+            return every
+
+        labels = by.answered.cpu().numpy().copy()
+        labels[counted] = predicted.cpu().numpy()
+        target = by.target.cpu().numpy()
+        before = clean.scores.softmax(1)
+        own = by.only_counted(before)
+        right = self._right[:, None]
+        return CellFigures(
+            attack=attack,
+            defense=defense,
+            threat=self._plan.knowledge(attack),
+            labels=self._model.labels,
+            truth=self._batch.truth,
+            clean=clean.answered.cpu().numpy(),
+            clean_probability=before.gather(1, right)[:, 0].double().cpu().numpy(),
+            bare=by.scores.argmax(1).cpu().numpy(),
+            predicted=labels,
+            probability=spread(share(likeliest)),
+            label_probability=spread(share(by.only_counted(self._right))),
+            target=target,
+            target_probability=np.where(target < 0, np.nan, spread(share(by.only_counted(by.target)))),
+            attacked=counted & (attack != NONE),
+            counted=counted,
+            left_out=by.left_out.cpu().numpy(),
+            ssim=spread(ssim_each(picture, by.only_counted(clean.picture)) if len(picture) else None),
+            psnr=spread(psnr_each(picture, by.only_counted(clean.picture)) if len(picture) else None),
+            ndcg=spread(ndcg(own, probabilities) if len(own) else None),
+            iou=spread(overlap),
+            milliseconds=np.where(counted, 1000 * seconds, np.nan),
+        )
 
 
-def _wanted(
-    attack: Attack, scores: Tensor, label: NDArray[np.int64], files: Sequence[str], plan: Plan
-) -> Tensor:
-    """(B,) the labels to reach or to leave."""
-    if attack.aim == "untargeted":
-        return labels_for(attack, scores)
-    if plan.target is not None:
-        return labels_for(attack, scores, plan.target)
-    count = scores.shape[1]
-    drawn = [random_target(file, int(y), count, plan.seed) for file, y in zip(files, label, strict=True)]
-    return torch.tensor(drawn, device=scores.device)
-
-
-def _target(attack: Attack, y: Tensor, classifier: Classifier) -> Tensor:
-    """(B,) the labels that the attack is after; -1 where it only leaves one."""
-    if attack.aim == "targeted":
-        return y
-    built_in = built_in_target(attack, classifier)
-    return torch.full_like(y, -1 if built_in is None else built_in)
-
-
-def _overlap(defense: Defense, steps: list[Step], mask: Tensor | None) -> Tensor | None:
-    return None if mask is None or not defense.finds else iou(by_name(steps, defense.finds).map, mask)
-
-
-def _told(
-    scores: Tensor,
-    predicted: Tensor,
-    right: Tensor,
-    by: _Attacked,
-    picture: Tensor,
-    clean: _Attacked,
-    spent: float,
-) -> Columns:
-    """A row's figures, each (B,)."""
-    probabilities = scores.softmax(1)
-    named = torch.where(predicted < 0, scores.argmax(1), predicted)
-
-    def share(labels: Tensor) -> NDArray[Any]:
-        return probabilities.gather(1, labels.clamp(min=0)[:, None])[:, 0].double().cpu().numpy()
-
-    count = len(predicted)
-    wanted = by.target.cpu().numpy()
-    return {
-        "predicted": predicted.cpu().numpy(),
-        "probability": share(named),
-        "label_probability": share(right),
-        "target": wanted,
-        "target_probability": np.where(wanted < 0, np.nan, share(by.target)),
-        "bare": by.scores.argmax(1).cpu().numpy(),
-        "ssim": ssim_each(picture, clean.picture).cpu().numpy(),
-        "psnr": psnr_each(picture, clean.picture).cpu().numpy(),
-        "ndcg": ndcg(clean.scores.softmax(1), probabilities).double().cpu().numpy(),
-        "iou": np.full(count, np.nan),
-        "milliseconds": np.full(count, 1000 * spent / count),
-    }
+def _spread(part: Tensor, whole: Tensor, where: Tensor) -> Tensor:
+    """``whole`` (B, ...) with the rows ``part`` in place of those ``where`` (B,) is True."""
+    if len(part) == len(whole):
+        return part
+    return whole.index_put((where,), part.to(whole))

@@ -52,11 +52,6 @@ Truths = NDArray[np.bool_]
 Numbers = NDArray[Any]
 
 
-def outcomes(label: Numbers, predicted: Numbers) -> Words:
-    """``right``, ``wrong`` or ``rejected`` (``predicted`` below 0), of label numbers that broadcast."""
-    return np.select([predicted < 0, predicted == label], ["rejected", "right"], "wrong")
-
-
 def causes(
     label: Numbers,
     clean: Numbers,

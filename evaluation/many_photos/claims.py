@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.many_photos.columns import OUTCOMES
 from evaluation.many_photos.rows import Rows
 
 Verdict = Literal["holds", "does not hold", "undecided"]
@@ -63,7 +64,8 @@ class Claim:
 class Cells:
     """The figures of a run by photo: (photos,) arrays in the same order for every cell.
 
-    Photos that could not be used are left out.
+    A photo that does not count in every cell, because it could not be used or already has an attack's label,
+    is in none.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -72,7 +74,8 @@ class Cells:
             name: table[name].combine_chunks().to_numpy(zero_copy_only=False)
             for name in ("attack", "defense", "outcome", "cause", "number", "ssim", "milliseconds")
         }
-        used = columns["outcome"] != "unread"
+        missing = np.unique(columns["number"][~np.isin(columns["outcome"], OUTCOMES)])
+        used = ~np.isin(columns["number"], missing)
         self._columns = {name: values[used] for name, values in columns.items()}
         self.photos = len(np.unique(self._columns["number"]))
 

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from attacks import ATTACKS
 from classifiers.base import Classifier
-from classifiers.device import usable_cores
+from classifiers.device import in_halves, usable_cores
 from defenses import DEFENSES, THREATS
-from evaluation.many_photos.batch import NONE, Columns, Plan, in_halves, measure
-from evaluation.many_photos.causes import FOUND, UNSURE, causes, outcomes
-from evaluation.many_photos.run_folder import SCHEMA, SUMMARY, TABLE, Run
-from evaluation.many_photos.summary import COLUMNS, summarise, summary_table
+from evaluation.many_photos.batch import Batch, Plan, measure
+from evaluation.many_photos.causes import FOUND, UNSURE
+from evaluation.many_photos.columns import SCHEMA, Cells, PhotoFacts, cells_of, facts_of, unread
+from evaluation.many_photos.run_folder import SUMMARY, TABLE, Run
+from evaluation.many_photos.summary import COLUMNS, Summary, summarise, summary_table
 from evaluation.one_photo.report import method_facts, method_of
 from photos import Source
 from story.export import report_json, versions
@@ -32,8 +32,8 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) photos of this process's share."""
 
 
-_WORDS = ("predicted", "target", "bare")
-"""Columns of label numbers."""
+TRUE_LABEL, PREDICTED = "true label", "predicted label"
+"""What an untargeted attack leaves, as a run's settings say; runs that are silent left the predicted one."""
 ON_CPU, ELSEWHERE = 16, 128
 """Photos that are computed together where nothing else is said."""
 
@@ -131,7 +131,8 @@ def evaluate(
     share: Share = Share(),
     progress: Progress | None = None,
     manners: Manners = Manners(),
-) -> dict[str, Any] | None:
+    command: str = "",
+) -> Summary | None:
     """Computes what is missing of this process's share; whoever finds nothing missing any more sums up.
 
     Returns:
@@ -141,9 +142,10 @@ def evaluate(
         ValueError: the folder holds another run, or the classifier has none of the source's labels.
         OSError: the folder cannot be written; what is there stays, and the next call goes on from it.
         torch.OutOfMemoryError: not even one photo fits.
+        ClassifierError: the classifier answers with something that is not a number.
     """
     known = label_numbers(source, classifier)
-    begin(run, source, classifier, plan, selection)
+    begin(run, source, classifier, plan, selection, command)
     blocks = selection.blocks(len(source))
     if not run.merged:
         done = run.done()
@@ -169,8 +171,10 @@ def evaluate(
     return _sum_up(run, len(blocks))
 
 
-def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> None:
-    """Writes ``run.json`` where there is none.
+def begin(
+    run: Run, source: Source, classifier: Classifier, plan: Plan, selection: Selection, command: str = ""
+) -> None:
+    """Writes ``run.json`` where there is none, with the ``command`` line that began the run.
 
     Raises:
         ValueError: the folder holds another run.
@@ -178,7 +182,8 @@ def begin(run: Run, source: Source, classifier: Classifier, plan: Plan, selectio
     """
     place = Path(source.name)
     named = {"source": str(place.absolute()) if place.exists() else source.name}
-    run.begin(settings(source, classifier, plan, selection), {**named, "classifier": classifier.name})
+    facts = {"command": command or None, **named, "classifier": classifier.name}
+    run.begin(settings(source, classifier, plan, selection), facts)
 
 
 def settings(source: Source, classifier: Classifier, plan: Plan, selection: Selection) -> dict[str, Any]:
@@ -193,6 +198,8 @@ def settings(source: Source, classifier: Classifier, plan: Plan, selection: Sele
         "defenses": {name: method_facts(defense, DEFENSES) for name, defense in plan.defenses.items()},
         "target": None if plan.target is None else classifier.labels[plan.target],
         "target_seed": plan.seed,
+        "truth": TRUE_LABEL,
+        "attack_wrong": plan.attack_wrong,
         "unsure_below": UNSURE,
         "found_from": FOUND,
         "versions": versions(),
@@ -204,22 +211,30 @@ def _attack_facts(name: str, plan: Plan) -> dict[str, Any]:
     return facts | ({"threat": method_facts(plan.threats[name], THREATS)} if name in plan.threats else {})
 
 
-def asked(told: Mapping[str, Any], classifier: Classifier) -> tuple[Plan, Selection]:
+def asked(settings: Mapping[str, Any], classifier: Classifier) -> tuple[Plan, Selection]:
     """What a run's settings ask for: ``settings`` the other way.
 
     Raises:
         ValueError: there is no such method, parameter or label here.
     """
-    attacks = {name: method_of(facts, ATTACKS) for name, facts in told["attacks"].items()}
-    defenses = {name: method_of(facts, DEFENSES) for name, facts in told["defenses"].items()}
-    target = None if told["target"] is None else classifier.index(told["target"])
-    selection = Selection(told["limit"], told["seed"], told["batch"], told["size"])
+    attacks = {name: method_of(facts, ATTACKS) for name, facts in settings["attacks"].items()}
+    defenses = {name: method_of(facts, DEFENSES) for name, facts in settings["defenses"].items()}
+    target = None if settings["target"] is None else classifier.index(settings["target"])
+    selection = Selection(settings["limit"], settings["seed"], settings["batch"], settings["size"])
     threats = {
         name: method_of(facts["threat"], THREATS)
-        for name, facts in told["attacks"].items()
+        for name, facts in settings["attacks"].items()
         if "threat" in facts
     }
-    return Plan(attacks, defenses, target, told["target_seed"], threats), selection
+    plan = Plan(
+        attacks,
+        defenses,
+        target,
+        settings["target_seed"],
+        threats,
+        attack_wrong=settings.get("attack_wrong", False),
+    )
+    return plan, selection
 
 
 def label_numbers(source: Source, classifier: Classifier) -> list[int | None]:
@@ -292,84 +307,43 @@ def _rows(
     """The rows of a block, photo by photo, and how many photos at once fitted into memory."""
     used = [place for place, photo in enumerate(photos) if photo.picture is not None]
     pictures = [photo.picture for photo in photos if photo.picture is not None]
-    files = [source.files[numbers[place]] for place in used]
-    label = np.array([known[source.labels[numbers[place]]] for place in used], dtype=np.int64)
+    digests = [photo.digest or "" for photo in photos if photo.picture is not None]
+    truth = np.array([known[source.labels[numbers[place]]] for place in used], dtype=np.int64)
 
-    def compute(part: slice) -> Columns:
+    def compute(part: slice) -> list[dict[str, Cells]]:
         x = torch.cat(pictures[part]).to(classifier.device)
-        return measure(x, label[part], files[part], classifier, plan, pause)
+        cells = measure(Batch(x, truth[part], digests[part]), classifier, plan, pause)
+        return [cells_of(cell) for cell in cells]
 
-    told: dict[str, list[Any]] = {}
-    if used:
-        columns, most = in_halves(len(used), compute, most)
-        told = _finished(columns, label, classifier, plan)
-    places = {place: column for column, place in enumerate(used)}
+    parts, most = in_halves(len(used), compute, most)
     rows: list[dict[str, Any]] = []
-    for place, (number, photo) in enumerate(zip(numbers, photos, strict=True)):
+    waiting = iter(
+        {name: values[photo] for name, values in cell.items()}
+        for part in parts
+        for photo in range(len(part[0]["outcome"]))
+        for cell in part
+    )
+    for number, photo in zip(numbers, photos, strict=True):
         own = known[source.labels[number]]
-        facts = {
-            "number": number,
-            "file": source.files[number],
-            "sha256": photo.digest,
-            "label": source.label(number) if own is None else classifier.labels[own],
-            "reason": photo.reason,
-        }
-        for cell, (attack, defense) in enumerate(plan.cells):
-            row = {**facts, "attack": attack, "defense": defense, "outcome": "unread"}
-            if place in places:
-                row |= {name: column[cell][places[place]] for name, column in told.items()}
-            rows.append(row)
+        label = source.label(number) if own is None else classifier.labels[own]
+        facts = facts_of(PhotoFacts(number, source.files[number], photo.digest, label, photo.reason))
+        for attack, defense in plan.cells:
+            cell = unread(attack, defense) if photo.picture is None else next(waiting)
+            rows.append(facts | cell)
     return pa.Table.from_pylist(rows, schema=SCHEMA), most
 
 
-def _finished(
-    columns: Columns, label: NDArray[np.int64], classifier: Classifier, plan: Plan
-) -> dict[str, list[Any]]:
-    """The columns of ``measure`` as the store takes them, with outcomes and causes: cells of photos each."""
-    predicted, bare = columns["predicted"], columns["bare"]
-    clean, clean_probability = predicted[0], columns["label_probability"][0]
-    attacked = np.array([[attack != NONE] for attack, _ in plan.cells])
-    defended = np.array([[defense != NONE] for _, defense in plan.cells])
-    because = causes(
-        label,
-        clean,
-        clean_probability,
-        bare,
-        predicted,
-        columns["iou"],
-        attacked=attacked,
-        defended=defended,
-    )
-
-    def words(numbers: NDArray[Any]) -> list[list[str | None]]:
-        return [[classifier.labels[number] if number >= 0 else None for number in row] for row in numbers]
-
-    def figures(values: NDArray[Any]) -> list[list[float | None]]:
-        return [[None if np.isnan(value) else float(value) for value in row] for row in values]
-
-    told: dict[str, list[Any]] = {
-        name: words(values) if name in _WORDS else figures(values) for name, values in columns.items()
-    }
-    return told | {
-        "outcome": outcomes(label, predicted).tolist(),
-        "cause": because.tolist(),
-        "clean": words(np.broadcast_to(clean, predicted.shape)),
-        "clean_probability": figures(np.broadcast_to(clean_probability, predicted.shape)),
-        "threat": [[plan.knowledge(attack)] * len(label) for attack, _ in plan.cells],
-    }
-
-
-def _sum_up(run: Run, blocks: int) -> dict[str, Any]:
+def _sum_up(run: Run, blocks: int) -> Summary:
     """Merges and counts. Two processes may do so at once: they write the same."""
     try:
         if not run.merged:
             run.merge(blocks)
-        told = summarise(run.rows(COLUMNS))
-        run.write(SUMMARY, report_json(told).encode())
-        run.write(TABLE, f"{summary_table(told)}\n".encode())
+        summary = summarise(run.rows(COLUMNS))
+        run.write(SUMMARY, report_json(summary.json).encode())
+        run.write(TABLE, f"{summary_table(summary)}\n".encode())
     except FileNotFoundError:  # the other has written it all, and removed the parts
         if not run.merged:
             raise
-        told = summarise(run.rows(COLUMNS))
+        summary = summarise(run.rows(COLUMNS))
     run.tidy()
-    return told
+    return summary

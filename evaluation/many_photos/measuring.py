@@ -1,34 +1,65 @@
-"""What the measuring commands share: photos that a classifier gets right, attacked and classified."""
+"""What the commands that print tables share: photos that a classifier gets right, in parts on its device."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from attacks.base import Attack
+from attacks.labels import random_target
 from classifiers import default_name, load
 from classifiers.base import Classifier
+from classifiers.device import in_halves
+from evaluation.many_photos.evaluate import label_numbers
 from evaluation.measures.accuracy import BATCH, predicted
-from photos.folder import list_folder, open_photo
+from photos import PhotoError, Source, open_source
 from story.table import markdown_table
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPhotos:
+    """Photos of one size with their labels, on the CPU.
+
+    Attributes:
+        x: (N, 3, S, S) in [0, 1].
+        y: (N,) numbers of the right labels.
+        digests: of each photo's file.
+    """
+
+    x: Tensor
+    y: Tensor
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def targets(self, labels: int, seed: int) -> Tensor:
+        """(N,) for each photo another of ``labels`` labels, the one that every door draws by ``seed``."""
+        pairs = zip(self.digests, self.y.tolist(), strict=True)
+        return torch.tensor([random_target(digest, labels, seed, (label,)) for digest, label in pairs])
 
 
 def options(about: str | None) -> ArgumentParser:
     """The arguments that every measuring command has; ``about`` is its module's docstring."""
     parser = ArgumentParser(description=about, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, required=True, help="folder of label/name.jpg")
+    parser.add_argument(
+        "--photos", required=True, help="folder of label/name.jpg, or any other SOURCE of cli.py evaluate"
+    )
     parser.add_argument("--classifier", default=default_name())
     parser.add_argument("--size", type=int, help="working size in px; the classifier's own by default")
     parser.add_argument("--limit", type=int, default=200, help="how many photos")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="draws the photos and the random labels")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     return parser
 
@@ -40,62 +71,88 @@ def command(
 
     Args:
         about: the module's docstring.
-        measure: (classifier, folder, *, size, limit, seed) -> figures by name; "photos" is their number.
+        measure: (classifier, source, *, size, limit, seed) -> figures by name; "photos" is their number.
         tables: the figures as text.
     """
     given = options(about).parse_args()
     classifier = load(given.classifier)
     size = given.size or classifier.working_size
-    figures = measure(classifier, given.photos, size=size, limit=given.limit, seed=given.seed)
+    source = open_source(given.photos)
+    figures = measure(classifier, source, size=size, limit=given.limit, seed=given.seed)
     print(f"{figures['photos']} photos at {size} px, {classifier.identity}\n\n{tables(figures)}")
     if given.json:
         facts = {"classifier": classifier.identity, "size": size}
         given.json.write_text(json.dumps({**facts, **figures}, indent=1) + "\n", encoding="utf-8")
 
 
-def right_photos(
-    folder: Path, classifier: Classifier, size: int, limit: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Photos (N, 3, size, size) that the classifier gets right, and labels (N,); ``limit`` of them."""
-    found = [(file, label) for file, label in list_folder(folder) if label in classifier.labels]
-    order = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed)).tolist()
-    photos: list[Tensor] = []
+def right_photos(source: Source, classifier: Classifier, size: int, limit: int, seed: int) -> LabelledPhotos:
+    """``limit`` photos of ``source`` that the classifier gets right, drawn by ``seed``.
+
+    Photos that cannot be read are passed over, as are those whose label the classifier does not have.
+
+    Raises:
+        ValueError: the classifier has none of the labels, or gets no photo right.
+    """
+    numbers = label_numbers(source, classifier)
+    usable = [number for number in range(len(source)) if numbers[source.labels[number]] is not None]
+    order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(seed)).tolist()
+    pictures: list[Tensor] = []
     labels: list[Tensor] = []
+    digests: list[str] = []
     for start in range(0, len(order), BATCH):
-        part = [found[number] for number in order[start : start + BATCH]]
-        x = torch.cat([open_photo(file).working(size) for file, _ in part])
-        y = torch.tensor([classifier.index(label) for _, label in part])
+        read: list[tuple[Tensor, int, str]] = []
+        for place in order[start : start + BATCH]:
+            number = usable[place]
+            label = numbers[source.labels[number]]
+            try:
+                photo = source.read(number)
+            except (PhotoError, OSError):
+                continue
+            assert label is not None
+            read.append((photo.working(size), label, photo.digest))
+        if not read:
+            continue
+        x, y = torch.cat([picture for picture, _, _ in read]), torch.tensor([label for _, label, _ in read])
         right = predicted(classifier, x) == y
-        photos.append(x[right])
+        pictures.append(x[right])
         labels.append(y[right])
-        if sum(map(len, labels)) >= limit:
+        digests += [digest for (_, _, digest), kept in zip(read, right.tolist(), strict=True) if kept]
+        if len(digests) >= limit:
             break
-    return torch.cat(photos)[:limit], torch.cat(labels)[:limit]
+    if not digests:
+        raise ValueError(f"{classifier.name} gets no photo of {source.name} right")
+    return LabelledPhotos(torch.cat(pictures)[:limit], torch.cat(labels)[:limit], tuple(digests[:limit]))
 
 
-def random_targets(labels: Tensor, count: int, seed: int) -> Tensor:
-    """(N,) for each of ``labels`` (N,) another of ``count`` labels."""
-    drawn = torch.randint(count - 1, labels.shape, generator=torch.Generator().manual_seed(seed))
-    return drawn + (drawn >= labels)
+def in_parts(
+    compute: Callable[..., Result], *tensors: Tensor, model: Classifier, name: str = ""
+) -> list[Result]:
+    """What ``compute`` gives for each part of the tensors, which come to it on the classifier's device.
+
+    Args:
+        compute: takes a part of each tensor, at most ``BATCH`` rows, fewer where the memory is too small.
+        tensors: (N, ...) each.
+        model: whose device it is.
+        name: what the progress bar says; none where it is empty.
+    """
+    with tqdm(total=len(tensors[0]), desc=name, leave=False, disable=not name) as bar:
+
+        def part(rows: slice) -> Result:
+            result = compute(*(tensor[rows].to(model.device) for tensor in tensors))
+            bar.update(rows.stop - rows.start)
+            return result
+
+        return in_halves(len(tensors[0]), part, BATCH)[0]
 
 
-def parts(*tensors: Tensor, name: str) -> Iterator[tuple[Tensor, ...]]:
-    """Batches of the tensors, with a progress bar."""
-    batches = zip(*(tensor.split(BATCH) for tensor in tensors), strict=True)
-    yield from tqdm(batches, desc=name, total=-(-len(tensors[0]) // BATCH), leave=False)
+def attacked_by(attack: Attack, model: Classifier, photos: LabelledPhotos, seed: int, name: str) -> Tensor:
+    """The attacked photos, (N, 3, S, S) on the CPU: towards random labels, or away from the right ones."""
+    y = photos.targets(len(model.labels), seed) if attack.aim == "targeted" else photos.y
 
+    def attacked(x: Tensor, labels: Tensor) -> Tensor:
+        return attack.run(x, labels, model, frames=0).attacked.cpu()
 
-def in_batches(x: Tensor, compute: Callable[[Tensor], Tensor], name: str) -> Tensor:
-    """``compute`` of every batch of ``x``, joined."""
-    return torch.cat([compute(part).detach() for (part,) in parts(x, name=name)])
-
-
-def attacked_by(attack: Attack, classifier: Classifier, x: Tensor, y: Tensor, name: str) -> Tensor:
-    """The attacked photos, without the way that led there."""
-    batches = parts(x, y, name=name)
-    return torch.cat(
-        [attack.run(photos, labels, classifier, frames=0).attacked for photos, labels in batches]
-    )
+    return torch.cat(in_parts(attacked, photos.x, y, model=model, name=name))
 
 
 def tell(rows: list[dict[str, Any]]) -> None:

@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from evaluation.many_photos.run_folder import ROWS, SCHEMA
+from evaluation.many_photos.columns import SCHEMA
+from evaluation.many_photos.run_folder import ROWS
 
-OUTCOMES = ("right", "wrong", "rejected")
-"""Of a photo that could be read; see ``evaluation.many_photos.run_folder.SCHEMA``."""
 _WORDS = [column.name for column in SCHEMA if column.type == pa.string()]
 
 
@@ -27,7 +26,7 @@ class Wanted:
     Attributes:
         attack, defense: their names in the rows.
         labels: right labels.
-        outcomes: of ``OUTCOMES``, or "unread".
+        outcomes: of ``OUTCOMES``, "left out" or "unread".
         causes: of ``evaluation.many_photos.causes.CAUSES``.
         low, high: bounds of the probability of what comes out; 0 and 1 keep rows without one too.
         surest_first: ordered by that probability, the highest first, instead of as the run has them.
@@ -78,36 +77,35 @@ class Rows:
 
     def words(self, column: str) -> list[str]:
         """The different words of a column, sorted."""
-        found = pc.unique(self.table[column]).drop_null().to_pylist()
-        return sorted(word for word in found if word)
+        return sorted(word for word in pc.unique(self.table[column]).drop_null().to_pylist() if word)
 
     def numbers(self, wanted: Wanted) -> NDArray[np.int64]:
         """(N,) places in ``table`` of the wanted rows, in the wanted order."""
         keep = np.ones(len(self.table), dtype=bool)
-        chosen = {
+        filters = {
             "attack": (wanted.attack,) if wanted.attack else (),
             "defense": (wanted.defense,) if wanted.defense else (),
             "label": wanted.labels,
             "outcome": wanted.outcomes,
             "cause": wanted.causes,
         }
-        for name, words in chosen.items():
+        for name, words in filters.items():
             if words:
                 keep &= self._among(name, words)
         probability = self.table["probability"].to_numpy()
         if (wanted.low, wanted.high) != (0.0, 1.0):
             keep &= (probability >= wanted.low) & (probability <= wanted.high)
-        found = np.flatnonzero(keep)
+        numbers = np.flatnonzero(keep)
         if wanted.surest_first:
             # Not a number sorts last; rows that are equally sure stay in their order.
-            found = found[np.argsort(-probability[found], kind="stable")]
-        return found
+            numbers = numbers[np.argsort(-probability[numbers], kind="stable")]
+        return numbers
 
     def _among(self, name: str, words: Sequence[str]) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = pc.is_in(self.table[name], pa.array(words)).to_numpy()
-        return found
+        among: NDArray[np.bool_] = pc.is_in(self.table[name], pa.array(words)).to_numpy()
+        return among
 
-    def told(self, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
+    def records(self, numbers: NDArray[np.int64]) -> list[dict[str, Any]]:
         """The rows at these places."""
         return self.take(numbers).to_pylist()
 
@@ -136,17 +134,17 @@ class Rows:
 def check_columns(schema: pa.Schema) -> None:
     """Sees that a file of rows has the columns of ``SCHEMA``; further ones are welcome.
 
-    A figure may be missing: a run made before that figure was thought of is still a run.
+    A figure or a switch may be missing: a run made before it was thought of is still a run.
 
     Raises:
         ValueError: another one is missing, or any is of another type.
     """
     for column in SCHEMA:
         number = schema.get_field_index(column.name)
-        if number < 0 and column.type == pa.float64():
+        if number < 0 and column.type in (pa.float64(), pa.bool_()):
             continue
         if number < 0:
             raise ValueError(f"{ROWS} has no column {column.name}, so it is not that of a run")
-        found = schema.field(number).type
-        if (found.value_type if pa.types.is_dictionary(found) else found) != column.type:
-            raise ValueError(f"the column {column.name} of {ROWS} holds {found}, not {column.type}")
+        held = schema.field(number).type
+        if (held.value_type if pa.types.is_dictionary(held) else held) != column.type:
+            raise ValueError(f"the column {column.name} of {ROWS} holds {held}, not {column.type}")

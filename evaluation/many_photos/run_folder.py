@@ -24,44 +24,10 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation.many_photos.columns import SCHEMA
 from story.export import report_json
 
 SETTINGS, ROWS, SUMMARY, TABLE, PARTS = "run.json", "photos.parquet", "summary.json", "table.md", "parts"
-SCHEMA = pa.schema(
-    [
-        ("number", pa.int64()),
-        ("file", pa.string()),
-        ("sha256", pa.string()),
-        ("label", pa.string()),
-        ("attack", pa.string()),
-        ("defense", pa.string()),
-        ("threat", pa.string()),
-        ("outcome", pa.string()),
-        ("cause", pa.string()),
-        ("reason", pa.string()),
-        ("predicted", pa.string()),
-        ("probability", pa.float64()),
-        ("label_probability", pa.float64()),
-        ("target", pa.string()),
-        ("target_probability", pa.float64()),
-        ("clean", pa.string()),
-        ("clean_probability", pa.float64()),
-        ("bare", pa.string()),
-        ("ssim", pa.float64()),
-        ("psnr", pa.float64()),
-        ("ndcg", pa.float64()),
-        ("iou", pa.float64()),
-        ("milliseconds", pa.float64()),
-    ]
-)
-"""The rows' columns; null where there is no such thing.
-
-``number`` and ``file`` name the photo in its source, ``label`` is its own, in the classifier's word where it
-has one. ``attack`` is a name in the run's settings, ``threat`` what its attacker knows of the defense.
-``outcome``: right, wrong, rejected, or unread with a ``reason``. ``cause``: see
-``evaluation.many_photos.causes``. ``clean`` and ``clean_probability`` (of ``label``): the classifier on the
-clean photo without a defense. The others are as ``evaluation.many_photos.batch.measure`` tells them.
-"""
 _ROWS_AT_ONCE = 60_000
 
 

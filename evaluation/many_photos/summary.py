@@ -2,137 +2,237 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from evaluation.many_photos.causes import CAUSES
+from evaluation.many_photos.columns import LEFT_OUT, OUTCOMES, UNREAD
 from evaluation.measures.intervals import wilson
-from story.export import finite
 from story.table import markdown_table
 
-COLUMNS = ["attack", "defense", "outcome", "cause", "label", "clean", "ssim", "psnr", "ndcg", "milliseconds"]
-_FIGURES = COLUMNS[-4:]
-"""Those of them whose mean is told."""
+_WORDS = ["attack", "defense", "outcome", "cause"]
+_FIGURES = ["ssim", "psnr", "ndcg", "milliseconds"]
+"""Those whose mean is told."""
+COLUMNS = [*_WORDS, "label", "clean", "reached", *_FIGURES]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many photos.
+
+    Attributes:
+        hits, of: photos.
+        share: hits / of; None where there is no photo.
+        low, high: ends of the 95 % interval.
+    """
+
+    hits: int
+    of: int
+    share: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def counted(cls, hits: int, of: int) -> Share:
+        """With Wilson's interval."""
+        return cls(hits, of, hits / of if of else None, *wilson(hits, of))
+
+    @property
+    def percent(self) -> str:
+        """In %, with the interval; "–" without a photo."""
+        if self.share is None:
+            return "–"
+        return f"{100 * self.share:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a figure over those photos on which it is finite.
+
+    Attributes:
+        mean: None where there is none.
+        photos: how many there were.
+    """
+
+    mean: float | None
+    photos: int
+
+
+@dataclass(frozen=True)
+class CellSummary:
+    """What became of all photos under one attack, behind one defense.
+
+    Attributes:
+        attack, defense: their names in the rows.
+        photos: how many count: those that could be read and do not have the attack's label already.
+        accuracy: of these, the right ones; a rejected one is not, nor one that was wrong before the attack.
+        accuracy_when_clean: the same of those that the bare classifier gets right on the clean photo.
+        fooled: of those, the ones that come out wrong without being rejected.
+        reached: of the attacked ones, those that come out as the attack's label; of none where it has none.
+        outcomes: outcome -> photos.
+        causes: cause -> photos; only those that were met.
+        ssim, psnr, ndcg, milliseconds: means.
+    """
+
+    attack: str
+    defense: str
+    photos: int
+    accuracy: Share
+    accuracy_when_clean: Share
+    fooled: Share
+    reached: Share
+    outcomes: dict[str, int]
+    causes: dict[str, int]
+    ssim: Mean
+    psnr: Mean
+    ndcg: Mean
+    milliseconds: Mean
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run summed up.
+
+    Attributes:
+        photos: how many there are.
+        unread: how many of them could not be used.
+        cells: in the order in which the rows have them.
+    """
+
+    photos: int
+    unread: int
+    cells: tuple[CellSummary, ...]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        return asdict(self)
 
 
 @dataclass
-class _Cell:
+class _Counts:
     outcomes: Counter[str] = field(default_factory=Counter)
     causes: Counter[str] = field(default_factory=Counter)
     clean: int = 0
     clean_kept: int = 0
     clean_fooled: int = 0
+    aimed: int = 0
+    reached: int = 0
     sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    finite: Counter[str] = field(default_factory=Counter)
 
 
-def summarise(tables: Iterable[pa.Table]) -> dict[str, Any]:
-    """What ``summary.json`` holds, from the rows with ``COLUMNS``.
-
-    ``accuracy`` is of all photos that could be used, a rejected one counting as wrong;
-    ``accuracy_when_clean`` of those that the bare classifier gets right on the clean photo, and ``fooled``
-    is how many of these come out wrong without being rejected; all with the ends of a 95 % interval.
-    """
-    cells: dict[tuple[str, str], _Cell] = {}
+def summarise(tables: Iterable[pa.Table]) -> Summary:
+    """A run summed up, from its rows with ``COLUMNS``."""
+    cells: dict[tuple[str, str], _Counts] = {}
     for table in tables:
         rows = table.append_column("clean_right", pc.equal(table["label"], table["clean"]))
         rows = rows.append_column("place", pa.array(range(len(rows))))
-        groups = rows.group_by([*COLUMNS[:4], "clean_right"], use_threads=False)
-        counted = groups.aggregate(
-            [([], "count_all"), ("place", "min"), *((name, "sum") for name in _FIGURES)]
-        )
+        for name in _FIGURES:
+            number = rows.schema.get_field_index(name)
+            finite = pc.if_else(pc.is_finite(rows[name]), rows[name], pa.scalar(None, pa.float64()))
+            rows = rows.set_column(number, name, finite)
+        groups = rows.group_by([*_WORDS, "clean_right", "reached"], use_threads=False)
+        figures = [(name, how) for name in _FIGURES for how in ("sum", "count")]
+        counted = groups.aggregate([([], "count_all"), ("place", "min"), *figures])
         # Cells in the order in which the rows have them.
         for group in counted.sort_by("place_min").to_pylist():
-            cell = cells.setdefault((group["attack"], group["defense"]), _Cell())
-            count = group["count_all"]
-            cell.outcomes[group["outcome"]] += count
-            if group["outcome"] == "unread":
-                continue
-            if group["cause"]:
-                cell.causes[group["cause"]] += count
-            if group["clean_right"]:
-                cell.clean += count
-                cell.clean_kept += count * (group["outcome"] == "right")
-                cell.clean_fooled += count * (group["outcome"] == "wrong")
-            for name in _FIGURES:
-                total = group[f"{name}_sum"]
-                cell.sums[name] += math.nan if total is None else total
-    told = [_told(attack, defense, cell) for (attack, defense), cell in cells.items()]
-    return {
-        "photos": max((cell.outcomes.total() for cell in cells.values()), default=0),
-        "unread": max((cell.outcomes["unread"] for cell in cells.values()), default=0),
-        "cells": told,
-    }
+            _add(cells.setdefault((group["attack"], group["defense"]), _Counts()), group)
+    return Summary(
+        photos=max((counts.outcomes.total() for counts in cells.values()), default=0),
+        unread=max((counts.outcomes[UNREAD] for counts in cells.values()), default=0),
+        cells=tuple(_cell(attack, defense, counts) for (attack, defense), counts in cells.items()),
+    )
 
 
-def _told(attack: str, defense: str, cell: _Cell) -> dict[str, Any]:
-    used = cell.outcomes.total() - cell.outcomes["unread"]
-    right = cell.outcomes["right"]
-    return {
-        "attack": attack,
-        "defense": defense,
-        "photos": used,
-        "accuracy": _share(right, used),
-        "accuracy_when_clean": _share(cell.clean_kept, cell.clean),
-        "fooled": _share(cell.clean_fooled, cell.clean),
-        "outcomes": {name: cell.outcomes[name] for name in ("right", "wrong", "rejected", "unread")},
-        "causes": {name: cell.causes[name] for name in CAUSES if cell.causes[name]},
-        **{name: finite(cell.sums[name] / used) if used else None for name in _FIGURES},
-    }
+def _add(counts: _Counts, group: dict[str, Any]) -> None:
+    """Counts a group of rows that have the same words."""
+    count, outcome = group["count_all"], group["outcome"]
+    counts.outcomes[outcome] += count
+    if outcome not in OUTCOMES:
+        return
+    if group["cause"]:
+        counts.causes[group["cause"]] += count
+    if group["clean_right"]:
+        counts.clean += count
+        counts.clean_kept += count * (outcome == "right")
+        counts.clean_fooled += count * (outcome == "wrong")
+    if group["reached"] is not None:
+        counts.aimed += count
+        counts.reached += count * group["reached"]
+    for name in _FIGURES:
+        counts.sums[name] += group[f"{name}_sum"] or 0.0
+        counts.finite[name] += group[f"{name}_count"]
 
 
-def _share(hits: int, trials: int) -> dict[str, float | int | None]:
-    low, high = wilson(hits, trials)
-    return {
-        "hits": hits,
-        "of": trials,
-        "share": hits / trials if trials else None,
-        "low": low,
-        "high": high,
-    }
+def _cell(attack: str, defense: str, counts: _Counts) -> CellSummary:
+    used = sum(counts.outcomes[outcome] for outcome in OUTCOMES)
+
+    def mean(name: str) -> Mean:
+        photos = counts.finite[name]
+        return Mean(counts.sums[name] / photos if photos else None, photos)
+
+    return CellSummary(
+        attack=attack,
+        defense=defense,
+        photos=used,
+        accuracy=Share.counted(counts.outcomes["right"], used),
+        accuracy_when_clean=Share.counted(counts.clean_kept, counts.clean),
+        fooled=Share.counted(counts.clean_fooled, counts.clean),
+        reached=Share.counted(counts.reached, counts.aimed),
+        outcomes={name: counts.outcomes[name] for name in (*OUTCOMES, LEFT_OUT, UNREAD)},
+        causes={name: counts.causes[name] for name in CAUSES if counts.causes[name]},
+        ssim=mean("ssim"),
+        psnr=mean("psnr"),
+        ndcg=mean("ndcg"),
+        milliseconds=mean("milliseconds"),
+    )
 
 
-def summary_table(told: dict[str, Any]) -> str:
-    """What ``table.md`` holds, from a summary: accuracies in %, then how often each cause was."""
-    cells = told["cells"]
+def summary_table(summary: Summary) -> str:
+    """What ``table.md`` holds: accuracies in %, then how often each cause was."""
+    cells = summary.cells
     accuracies = markdown_table(
         [
             {
-                "attack": cell["attack"],
-                "defense": cell["defense"],
-                "right": percent(cell["accuracy"]),
-                "right, of those right when clean": percent(cell["accuracy_when_clean"]),
-                "rejected": cell["outcomes"]["rejected"],
-                "nDCG": "–" if cell["ndcg"] is None else f"{cell['ndcg']:.3f}",
-                "SSIM": "–" if cell["ssim"] is None else f"{cell['ssim']:.3f}",
-                "PSNR": "–" if cell["psnr"] is None else f"{cell['psnr']:.1f}",
-                "ms": "–" if cell["milliseconds"] is None else f"{cell['milliseconds']:.1f}",
+                "attack": cell.attack,
+                "defense": cell.defense,
+                "right": cell.accuracy.percent,
+                "right, of those right when clean": cell.accuracy_when_clean.percent,
+                "the attack's label": cell.reached.percent,
+                "rejected": cell.outcomes["rejected"],
+                "left out": cell.outcomes[LEFT_OUT],
+                "nDCG": _mean(cell.ndcg, 3, cell.photos),
+                "SSIM": _mean(cell.ssim, 3, cell.photos),
+                "PSNR": _mean(cell.psnr, 1, cell.photos),
+                "ms": _mean(cell.milliseconds, 1, cell.photos),
             }
             for cell in cells
         ]
     )
-    met = [cause for cause in CAUSES if any(cause in cell["causes"] for cell in cells)]
-    heads = ("attack", "defense")
-    counted = markdown_table(
+    met = [cause for cause in CAUSES if any(cause in cell.causes for cell in cells)]
+    causes = markdown_table(
         [
-            {head: cell[head] for head in heads} | {cause: cell["causes"].get(cause, 0) for cause in met}
+            {"attack": cell.attack, "defense": cell.defense}
+            | {cause: cell.causes.get(cause, 0) for cause in met}
             for cell in cells
         ]
     )
-    unread = f", {told['unread']} of them could not be used" if told["unread"] else ""
+    unread = f", {summary.unread} of them could not be used" if summary.unread else ""
     return (
-        f"{told['photos']} photos{unread}. Right: % of the photos, with the 95 % interval.\n\n"
-        f"{accuracies}\n\n{counted}"
+        f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was "
+        "wrong before the attack was not attacked and counts as wrong; one that already had the attack's "
+        f"label is left out. Means are over photos with a finite figure.\n\n{accuracies}\n\n{causes}"
     )
 
 
-def percent(share: Mapping[str, Any] | None) -> str:
-    """A share with its interval in %, "–" without a photo."""
-    if share is None or share["share"] is None:
+def _mean(mean: Mean, decimals: int, of: int) -> str:
+    """With the number of photos where it is not all of them."""
+    if mean.mean is None:
         return "–"
-    return f"{100 * share['share']:.1f} ({100 * share['low']:.1f} to {100 * share['high']:.1f})"
+    return f"{mean.mean:.{decimals}f}" + (f" ({mean.photos} of {of})" if mean.photos < of else "")

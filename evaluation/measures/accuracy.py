@@ -7,14 +7,16 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from evaluation.measures.metrics import ndcg
+from explain import logits
 
 BATCH = 20
 
 
 @torch.no_grad()
 def probabilities(classifier: Classifier, x: Tensor) -> Tensor:
-    """(N, labels) of every label."""
-    return torch.cat([classifier(part).softmax(1) for part in x.split(BATCH)])
+    """(N, labels) of every label, where ``x`` (N, 3, H, W) is; a part at a time is on the device."""
+    parts = (logits(part.to(classifier.device), classifier).softmax(1) for part in x.split(BATCH))
+    return torch.cat([part.to(x.device) for part in parts])
 
 
 def predicted(classifier: Classifier, x: Tensor) -> Tensor:

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses import Defense
-from evaluation.measures.metrics import ndcg, psnr, ssim
-from evaluation.measures.timing import now
+from defenses import Defense, defend
+from evaluation.one_photo.story import Seen
 from explain import Memo, logits, remembering
-from story import by_name
 
 _MEMO_BYTES = 48_000_000
 
@@ -26,33 +24,48 @@ class Cell:
     """One defense on one picture.
 
     Attributes:
-        defense: its name; "none" for the picture as it is. on: which picture. result: (1, 3, H, W) in [0, 1],
-        what the classifier sees. label: what it says; "" where the defense rejects the photo. probability: of
-        that label, or of the likeliest where the photo is rejected. true, target: probability of the label on
-        the clean photo, and of the attack's (None where there is none). right: whether the label on the clean
-        photo comes out. rejected: whether the defense accepts no label. ssim, psnr: likeness of the result to
-        the clean photo; psnr is infinite for the same photo. ndcg: likeness of the ranking on the result to
-        that on the clean photo. seconds: the defense alone, without the classifier's verdict.
+        defense: its name; "none" for the picture as it is.
+        on: which picture.
+        seen: what the classifier sees and says behind the defense.
+        source: number of the label on the clean photo, which counts as right.
+        against: number of the attack's label; None where there is none.
     """
 
     defense: str
     on: On
-    result: Tensor
-    label: str
-    probability: float
-    true: float
-    target: float | None
-    right: bool
-    rejected: bool
-    ssim: float
-    psnr: float
-    ndcg: float
-    seconds: float
+    seen: Seen
+    source: int
+    against: int | None
 
     @property
-    def outcome(self) -> str:
-        """A word for it: rejected, right or wrong."""
-        return "rejected" if self.rejected else "right" if self.right else "wrong"
+    def label(self) -> str:
+        """What the classifier says; "" where the defense rejects the photo."""
+        return "" if self.seen.rejected else self.seen.top[0].label
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest label, also where the photo is rejected."""
+        return self.seen.top[0].probability
+
+    @property
+    def true(self) -> float:
+        """Probability of the label on the clean photo."""
+        return float(self.seen.probabilities[self.source])
+
+    @property
+    def target(self) -> float | None:
+        """Probability of the attack's label; None where there is none."""
+        return None if self.against is None else float(self.seen.probabilities[self.against])
+
+    @property
+    def right(self) -> bool:
+        """Whether the label on the clean photo comes out."""
+        return not self.seen.rejected and self.seen.label == self.source
+
+    @property
+    def outcome(self) -> Literal["rejected", "right", "wrong"]:
+        """What became of the photo."""
+        return "rejected" if self.seen.rejected else "right" if self.right else "wrong"
 
 
 @torch.no_grad()
@@ -74,55 +87,23 @@ def compare(
         target: number of the label that the attack is after.
         through: name of a defense -> the photo that an attacker made who knows it, in place of ``attacked``.
     """
-    expected = logits(clean, classifier).softmax(1)
+    first = Seen.of(clean, logits(clean, classifier), classifier)
     pictures: dict[On, Tensor] = {"clean": clean}
     if attacked is not None:
         pictures["attacked"] = attacked
     for on, x in pictures.items():
-        yield _cell("none", on, x, clean, classifier, expected, target, rejected=False, seconds=0.0)
+        seen = Seen.of(x, logits(x, classifier), classifier, first)
+        yield _measured(Cell("none", on, seen, first.label, target))
     for name, defense in defenses.items():
         for on, picture in pictures.items():
             x = (through or {}).get(name, picture) if on == "attacked" else picture
             # A memory of its own: what another defense has asked already would look free.
             with remembering(Memo(_MEMO_BYTES)):
-                began = now(classifier.device)
-                steps = defense.steps(x, classifier)
-                decision = defense.decision(steps, classifier)
-                seconds = now(classifier.device) - began
-            rejected = decision is not None and int(decision.labels[0]) < 0
-            result = by_name(steps, "result").map
-            yield _cell(
-                name, on, result, clean, classifier, expected, target, rejected=rejected, seconds=seconds
-            )
+                outcome = defend(defense, x, classifier)
+            yield _measured(Cell(name, on, Seen.behind(outcome, classifier, first), first.label, target))
 
 
-def _cell(
-    name: str,
-    on: On,
-    result: Tensor,
-    clean: Tensor,
-    classifier: Classifier,
-    expected: Tensor,
-    target: int | None,
-    *,
-    rejected: bool,
-    seconds: float,
-) -> Cell:
-    found = logits(result, classifier).softmax(1)
-    probabilities = found[0]
-    true, label = int(expected.argmax()), int(probabilities.argmax())
-    return Cell(
-        defense=name,
-        on=on,
-        result=result,
-        label="" if rejected else classifier.labels[label],
-        probability=float(probabilities[label]),
-        true=float(probabilities[true]),
-        target=None if target is None else float(probabilities[target]),
-        right=label == true and not rejected,
-        rejected=rejected,
-        ssim=ssim(clean, result),
-        psnr=psnr(clean, result),
-        ndcg=ndcg(expected, found).item(),
-        seconds=seconds,
-    )
+def _measured(cell: Cell) -> Cell:
+    """The cell with its similarities worked out, where the device is at hand."""
+    _ = cell.seen.ssim, cell.seen.psnr
+    return cell

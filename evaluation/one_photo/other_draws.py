@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from attacks.base import succeeded
 from classifiers.base import Classifier
-from defenses.base import Defense
+from defenses import Defense, defend_each
 from evaluation.measures.intervals import wilson
 from evaluation.one_photo.story import Story
 from explain import Memo, remembering
-from story import by_name
 
 TRIALS = 20
 """Draws that a door asks for where nobody says how many."""
@@ -53,14 +51,16 @@ def over_draws(story: Story, model: Classifier, count: int = TRIALS) -> OverDraw
         return None
     targeted = story.attack.aim == "targeted" and story.target is not None
     y = torch.tensor([story.target if targeted else story.source], device=model.device)
-    fooled = right = rejected = 0
+    redrawn = [_redrawn(story.defense, number + 1) for number in range(count)]
     with torch.no_grad(), remembering(Memo(_MEMO_BYTES)):  # the map is the same for all draws
-        for number in range(count):
-            logits, refused = _asked(_redrawn(story.defense, number + 1), story.attacked.x, model)
-            rejected += refused
-            fooled += not refused and bool(succeeded(logits, y, story.attack.aim))
-            right += not refused and int(logits.argmax()) == story.source
-    return OverDraws(count, fooled, right, rejected)
+        outcomes = defend_each(redrawn, story.attacked.x, model)
+    accepted = [outcome for outcome in outcomes if not outcome.rejected[0]]
+    return OverDraws(
+        count=count,
+        fooled=sum(bool(succeeded(outcome.logits, y, story.attack.aim)) for outcome in accepted),
+        right=sum(int(outcome.labels) == story.source for outcome in accepted),
+        rejected=count - len(accepted),
+    )
 
 
 def _redrawn(defense: Defense, number: int) -> Defense:
@@ -69,10 +69,3 @@ def _redrawn(defense: Defense, number: int) -> Defense:
     assert seed.low is not None and seed.high is not None
     low, many = int(seed.low), int(seed.high - seed.low) + 1
     return defense.redrawn(low + (int(defense.values()["seed"]) - low + number) % many)
-
-
-def _asked(defense: Defense, x: Tensor, model: Classifier) -> tuple[Tensor, bool]:
-    """Logits (1, labels) of the defended photo, and whether it is rejected."""
-    steps = defense.steps(x, model)
-    decision = defense.decision(steps, model)
-    return model(by_name(steps, "result").map), decision is not None and int(decision.labels[0]) < 0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses import SmoothingVote
+from defenses import SmoothingVote, defend
 from explain import Memo, remembering
 
 LEVELS = (0.0, 0.0625, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.5)
@@ -49,9 +49,9 @@ def under_noise(
         labels, votes = [], []
         for part in photos.split(batch):
             with remembering(Memo(256_000_000)):
-                decision = defense.decision(defense.steps(part, model), model)
-            labels.append(decision.labels)
-            votes.append(decision.votes[:, 0])
+                outcome = defend(defense, part, model)
+            labels.append(outcome.labels)
+            votes.append(outcome.votes[:, 0])
     accepted = torch.cat(labels).view(len(LEVELS), draws)
     alone = torch.cat(votes).view(len(LEVELS), draws) == true
 

@@ -11,15 +11,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_of, succeeded
+from attacks.base import Attack, Progress, Trace, eight_bit, story_of, succeeded
+from attacks.labels import labels_for
 from classifiers.base import Classifier, Prediction
-from defenses.base import Defense
+from classifiers.device import now
+from defenses.base import Defense, Outcome, defend
 from defenses.threats import Oblivious, Threat
 from evaluation.measures.metrics import ndcg, psnr, ssim
-from evaluation.measures.timing import now
 from explain import Memo, logits, remembering
 from photos import Photo
-from story import Step, by_name
+from story import Step
 
 _OWN_MEMO_BYTES = 64_000_000
 
@@ -37,6 +38,7 @@ class Seen:
             rejects; None for the clean one.
         votes: labels that a defense counted before it decided; empty where the classifier's word counts.
         rejected: whether the defense accepted no label.
+        seconds: spent on the defense alone; 0 where there is none.
     """
 
     x: Tensor
@@ -46,6 +48,25 @@ class Seen:
     ndcg: float | None = None
     votes: tuple[str, ...] = ()
     rejected: bool = False
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, x: Tensor, scores: Tensor, classifier: Classifier, clean: Seen | None = None) -> Seen:
+        """The picture ``x`` (1, 3, H, W) of which ``classifier`` has said ``scores`` (1, labels)."""
+        seen = cls(x, scores, tuple(classifier.top(scores)[0]))
+        if clean is None:
+            return seen
+        return replace(seen, clean=clean.x, ndcg=ndcg(clean.logits.softmax(1), scores.softmax(1)).item())
+
+    @classmethod
+    def behind(cls, outcome: Outcome, classifier: Classifier, clean: Seen) -> Seen:
+        """The only picture of ``outcome``: the defense's result."""
+        return replace(
+            cls.of(outcome.result, outcome.logits, classifier, clean),
+            votes=tuple(classifier.labels[vote] for vote in outcome.votes[0].tolist()),
+            rejected=bool(outcome.rejected[0]),
+            seconds=outcome.seconds,
+        )
 
     @cached_property
     def ssim(self) -> float | None:
@@ -91,7 +112,8 @@ class Story:
         trace: what the attack left behind.
         steps: the defense's steps, else the attack's, else the photo alone.
         success: whether the attack fools what it was made for: the classifier, or where the attacker knows
-            the defense, the two together, which a rejected photo does not; None without an attack.
+            the defense, the two together, which a rejected photo does not; None without an attack. A target
+            that the clean photo already has cannot be reached.
         success_8bit: whether it still does after rounding to 8 bits.
         seconds: spent on "attack", "defense" and "classifier" (the verdicts alone); 0 for what did not run.
     """
@@ -117,6 +139,11 @@ class Story:
     def attack_steps(self) -> list[Step]:
         """The attack's own steps, also where a defense follows; empty without an attack."""
         return [] if self.trace is None else story_of(self.clean.x, self.trace)
+
+    @property
+    def had_target(self) -> bool:
+        """Whether the clean photo already has the label that the attack is after."""
+        return self.attack is not None and self.attack.aim == "targeted" and self.target == self.source
 
     @property
     def restored(self) -> bool | None:
@@ -221,7 +248,7 @@ def attacked_story(
         steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
         if attack is not None:
             attack = attack.fitted(classifier)
-            y = _label(attack, clean, classifier, target, seed)
+            y = _label(attack, clean, classifier, target, seed, photo)
             wanted = int(y) if attack.aim == "targeted" else built_in_target(attack, classifier)
             if trace is None:
                 through = classifier if assumed is None else threat.attacked(assumed, classifier)
@@ -230,8 +257,9 @@ def attacked_story(
             attacked = _look(trace.attacked.to(x), classifier, watch, clean)
             steps = story_of(x, trace)
             if not threat.knows:
-                success = _fools(attack, attacked, y)
-                success_8bit = _fools(attack, _look(eight_bit(attacked.x), classifier, watch), y)
+                success = _fools(attack, attacked, y, clean.label)
+                rounded = _look(eight_bit(attacked.x), classifier, watch)
+                success_8bit = _fools(attack, rounded, y, clean.label)
     return Story(
         photo=photo if isinstance(photo, Photo) else None,
         classifier=classifier.name,
@@ -260,16 +288,20 @@ def defended_story(
     watch = _Watch(classifier.device, story.seconds)
     success, success_8bit = story.success, story.success_8bit
     with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
-        steps, defended = _defend((story.attacked or story.clean).x, classifier, defense, watch, story.clean)
+        outcome, defended = _defend(
+            (story.attacked or story.clean).x, classifier, defense, watch, story.clean
+        )
         if story.threat.knows and story.attack is not None and story.attacked is not None:
             y = torch.tensor([story.target if story.attack.aim == "targeted" else story.source])
             rounded = _defend(eight_bit(story.attacked.x), classifier, defense, watch, story.clean)[1]
-            success, success_8bit = (_fools(story.attack, seen, y) for seen in (defended, rounded))
+            success, success_8bit = (
+                _fools(story.attack, seen, y, story.source) for seen in (defended, rounded)
+            )
     return replace(
         story,
         defense=defense,
         defended=defended,
-        steps=steps,
+        steps=outcome.steps,
         success=success,
         success_8bit=success_8bit,
         seconds=watch.seconds,
@@ -286,42 +318,46 @@ def _working(photo: Photo | Tensor, size: int) -> Tensor:
 
 
 def _look(x: Tensor, classifier: Classifier, watch: _Watch, clean: Seen | None = None) -> Seen:
-    """What ``classifier`` says about ``x``, and how like ``clean`` both are."""
+    """What ``classifier`` says about ``x``, and how similar to ``clean`` both are."""
     with watch.times("classifier"):
         scores = logits(x, classifier)
-    seen = Seen(x, scores, tuple(classifier.top(scores)[0]))
-    if clean is None:
-        return seen
-    likeness = ndcg(clean.logits.softmax(1), scores.softmax(1)).item()
-    return replace(seen, clean=clean.x, ndcg=likeness)
+    return Seen.of(x, scores, classifier, clean)
 
 
 def _defend(
     x: Tensor, classifier: Classifier, defense: Defense, watch: _Watch, clean: Seen
-) -> tuple[list[Step], Seen]:
-    """The defense's steps on ``x``, and what comes of them."""
-    with watch.times("defense"):
-        steps = defense.steps(x, classifier)
-    defended = _look(by_name(steps, "result").map, classifier, watch, clean)
-    with watch.times("defense"):
-        decision = defense.decision(steps, classifier)
-    if decision is None:
-        return steps, defended
-    votes = tuple(classifier.labels[vote] for vote in decision.votes[0].tolist())
-    return steps, replace(defended, votes=votes, rejected=int(decision.labels[0]) < 0)
+) -> tuple[Outcome, Seen]:
+    """What comes of ``x`` behind the defense."""
+    with watch.times("classifier"):
+        outcome = defend(defense, x, classifier)
+    watch.seconds["classifier"] -= outcome.seconds
+    watch.seconds["defense"] += outcome.seconds
+    return outcome, Seen.behind(outcome, classifier, clean)
 
 
-def _fools(attack: Attack, seen: Seen, y: Tensor) -> bool:
-    """Whether ``y`` (1,) is reached, or left, in what was seen; a rejected photo fools nobody."""
-    return not seen.rejected and bool(succeeded(seen.logits, y, attack.aim))
+def _fools(attack: Attack, seen: Seen, y: Tensor, source: int) -> bool:
+    """Whether ``y`` (1,) is reached, or left, in what was seen.
+
+    A rejected photo fools nobody, and a target that the clean photo already had is not reached.
+    """
+    if seen.rejected or (attack.aim == "targeted" and int(y) == source):
+        return False
+    return bool(succeeded(seen.logits, y, attack.aim))
 
 
 def _label(
-    attack: Attack, clean: Seen, classifier: Classifier, target: str | int | None, seed: int | None
+    attack: Attack,
+    clean: Seen,
+    classifier: Classifier,
+    target: str | int | None,
+    seed: int | None,
+    photo: Photo | Tensor,
 ) -> Tensor:
     """(1,) the label to reach or to leave."""
     number = classifier.index(target) if isinstance(target, str) else target
-    return labels_for(attack, clean.logits, number, getattr(attack, "seed", 0) if seed is None else seed)
+    drawn_by = getattr(attack, "seed", 0) if seed is None else seed
+    digest = photo.digest if isinstance(photo, Photo) else ""
+    return labels_for(attack, clean.logits, number, drawn_by, photos=(digest,))
 
 
 def built_in_target(attack: Attack, classifier: Classifier) -> int | None:

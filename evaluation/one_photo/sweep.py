@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,12 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses import Defense
+from defenses import Defense, defend_each
 from evaluation.measures.metrics import ndcg, ssim
-from explain import Memo, remembering
-from story import Parameter, by_name
+from explain import Memo, logits, remembering
+from story import Parameter
 from story.param import Value
 
-BATCH = 64
 _MEMO_BYTES = 128_000_000
 
 
@@ -94,8 +94,8 @@ def sweep(
 ) -> Sweep:
     """``defense`` on photo ``x`` (1, 3, H, W) with its parameter ``name`` at every value of its range.
 
-    The clean photo and the results of all values pass the classifier together; what does not hang on the
-    parameter is worked out once.
+    The results of all values pass the classifier together; what does not hang on the parameter is worked out
+    once.
 
     Args:
         x: the photo that is defended, clean or attacked.
@@ -109,30 +109,26 @@ def sweep(
         ValueError: no such parameter.
     """
     parameter = defense.parameter(name)
-    kept: list[Value] = []
-    results: list[Tensor] = []
-    rejected: list[bool] = []
+    moved = _moved(defense, name, values_over(parameter) if values is None else values)
     with torch.no_grad(), remembering(Memo(_MEMO_BYTES)):
-        for value in values_over(parameter) if values is None else values:
-            try:
-                moved = type(defense)(**(defense.values() | {name: value}))
-            except ValueError:  # such as an overlap that is longer than the block
-                continue
-            steps = moved.steps(x, classifier)
-            decision = moved.decision(steps, classifier)
-            kept.append(value)
-            results.append(by_name(steps, "result").map)
-            rejected.append(decision is not None and int(decision.labels[0]) < 0)
-        pictures = torch.cat(results)
-        asked = torch.cat([clean, pictures]).split(BATCH)
-        expected, probabilities = torch.cat([classifier(part).softmax(1) for part in asked]).split(
-            [1, len(pictures)]
-        )
+        expected = logits(clean, classifier).softmax(1)
+        outcomes = defend_each(list(moved.values()), x, classifier)
+    probabilities = torch.cat([outcome.logits for outcome in outcomes]).softmax(1)
     return Sweep(
         parameter=parameter,
-        values=tuple(kept),
+        values=tuple(moved),
         probabilities=probabilities,
-        rejected=torch.tensor(rejected),
-        ssim=tuple(ssim(clean, picture[None]) for picture in pictures),
+        rejected=torch.cat([outcome.rejected for outcome in outcomes]).cpu(),
+        ssim=tuple(ssim(clean, outcome.result) for outcome in outcomes),
         ndcg=tuple(ndcg(expected, probabilities).tolist()),
     )
+
+
+def _moved(defense: Defense, name: str, values: Sequence[Value]) -> dict[Value, Defense]:
+    """The defense at every value that goes together with its other parameters."""
+    moved: dict[Value, Defense] = {}
+    for value in values:
+        # Such as an overlap that is longer than the block.
+        with suppress(ValueError):
+            moved[value] = type(defense)(**(defense.values() | {name: value}))
+    return moved

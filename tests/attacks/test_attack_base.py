@@ -3,41 +3,10 @@ import itertools
 import pytest
 import torch
 
-from attacks import ATTACKS, eight_bit, labels_for, succeeded
+from attacks import eight_bit, succeeded
 from attacks.base import Trail, normals, uniforms
 
 LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
-
-
-class TestLabels:
-    def test_label_to_leave_is_the_prediction(self):
-        assert labels_for(ATTACKS["fgsm"](), LOGITS).tolist() == [1, 0, 3]
-        assert labels_for(ATTACKS["noise"](), LOGITS).tolist() == [1, 0, 3]
-
-    def test_chosen_target(self):
-        assert labels_for(ATTACKS["lavan"](), LOGITS, target=2).tolist() == [2, 2, 2]
-        assert labels_for(ATTACKS["fgsm"](goal="targeted"), LOGITS, target=2).tolist() == [2, 2, 2]
-
-    def test_random_target_is_never_the_prediction_and_reaches_all_others(self):
-        drawn = {tuple(labels_for(ATTACKS["lavan"](), LOGITS, seed=seed).tolist()) for seed in range(60)}
-        assert drawn == {(2, 1, 0), (3, 2, 1), (0, 3, 2)}
-
-    def test_random_target_is_the_same_alone_and_in_a_batch(self):
-        for seed in range(5):
-            together = labels_for(ATTACKS["lavan"](), LOGITS, seed=seed)
-            alone = [labels_for(ATTACKS["lavan"](), LOGITS[i : i + 1], seed=seed) for i in range(3)]
-            assert torch.equal(together, torch.cat(alone))
-
-    @pytest.mark.parametrize("target", [-1, 4])
-    def test_target_out_of_range(self, target):
-        with pytest.raises(ValueError, match=f"0 to 3, not {target}"):
-            labels_for(ATTACKS["lavan"](), LOGITS, target=target)
-
-    def test_target_for_an_attack_that_takes_none(self):
-        with pytest.raises(ValueError, match=r"Random noise takes no target$"):
-            labels_for(ATTACKS["noise"](), LOGITS, target=1)
-        with pytest.raises(ValueError, match="FGSM takes no target unless its goal is targeted"):
-            labels_for(ATTACKS["fgsm"](), LOGITS, target=1)
 
 
 def test_success():

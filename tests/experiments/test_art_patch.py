@@ -18,7 +18,7 @@ def test_arts_patch_lies_where_ours_does_and_climbs(tiny_classifier):
     assert ((attacked >= 0) & (attacked <= 1)).all()
 
 
-def test_every_attack_has_its_row(labelled_folder, tiny_classifier):
-    figures = art_patch.measure(tiny_classifier, labelled_folder, ATTACK, size=64, limit=2, seed=0)
+def test_every_attack_has_its_row(labelled_source, tiny_classifier):
+    figures = art_patch.measure(tiny_classifier, labelled_source, ATTACK, size=64, limit=2, seed=0)
     assert [row["attack"] for row in figures["rows"]] == ["LaVAN", "ART, Adam", "ART, pgd"]
     assert all(0 <= row["to target"] <= 100 for row in figures["rows"])

@@ -5,9 +5,9 @@ from defenses import DEFENSES
 from experiments import defense_table
 
 
-def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
+def test_the_figures_fit_together(labelled_source, tiny_classifier, monkeypatch):
     monkeypatch.setattr(defense_table, "CASES", {"noise": ATTACKS["noise"](sigma=0.2)})
-    figures = defense_table.measure(tiny_classifier, labelled_folder, size=64, limit=3, seed=0)
+    figures = defense_table.measure(tiny_classifier, labelled_source, size=64, limit=3, seed=0)
     rows = figures["rows"]
     assert [(row["attack"], row["defense"]) for row in rows] == [
         (case, name) for case in ("clean", "noise") for name in ("none", *DEFENSES)

@@ -60,10 +60,10 @@ def test_the_defaults_are_among_the_values():
     assert all(getattr(HeatAndBlur(), name) in values for name, values in VALUES.items())
 
 
-def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
+def test_the_figures_fit_together(labelled_source, tiny_classifier, monkeypatch):
     monkeypatch.setattr(heat_and_blur_table, "CASES", {"FGSM": ATTACKS["fgsm"](eps=16 / 255)})
     monkeypatch.setattr(heat_and_blur_parameters, "VALUES", {"sigma_cold": (0.0, 8.0)})
-    figures = measure(tiny_classifier, labelled_folder, size=64, limit=4, seed=0)
+    figures = measure(tiny_classifier, labelled_source, size=64, limit=4, seed=0)
     first, *rows = figures["rows"]
     assert (first["start"], first["clean"]) == ("no defense", 100)
     assert list(dict.fromkeys(row["start"] for row in rows)) == list(STARTS)

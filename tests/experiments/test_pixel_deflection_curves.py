@@ -4,11 +4,11 @@ from evaluation.one_photo.pixel_deflection import COMBINATIONS
 from experiments import pixel_deflection_curves
 
 
-def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch):
+def test_the_figures_fit_together(labelled_source, tiny_classifier, monkeypatch):
     monkeypatch.setattr(pixel_deflection_curves, "DEFLECTIONS", (0, 200))
     monkeypatch.setattr(pixel_deflection_curves, "WINDOWS", (5, 10))
     monkeypatch.setattr(pixel_deflection_curves, "STRENGTHS", (1, 4))
-    figures = pixel_deflection_curves.measure(tiny_classifier, labelled_folder, size=64, limit=6, seed=0)
+    figures = pixel_deflection_curves.measure(tiny_classifier, labelled_source, size=64, limit=6, seed=0)
     assert figures["photos"] <= 6
     first, *rows = figures["rows"]
     assert first["clean"] == 100

@@ -6,7 +6,9 @@ from dataclasses import FrozenInstanceError, dataclass
 
 import pytest
 
-from story import Parametrised, param
+from story import Parameter, Parametrised, param
+
+EPS = Parameter("eps", 4 / 255, "", low=0, high=128 / 255, step=0.5 / 255, shown_as=255, unit="/255")
 
 
 @dataclass(frozen=True)
@@ -130,3 +132,28 @@ def test_a_parameter_must_be_described():
         param(1.0, low=0, high=2)
     with pytest.raises(TypeError, match="only a number"):
         param(True, auto=True, help="a switch")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.5", 0.5 / 255), ("0", 0.0), ("8", 8 / 255), ("0.03/255", 0.03 / 255)]
+)
+def test_a_plausible_number_is_in_the_unit_of_the_screen(text, value):
+    assert EPS.parse(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["0.03", "0.0157", "0.3", "0.49"])
+def test_a_number_that_may_be_meant_in_the_unit_of_the_code_is_asked_about(text):
+    meant = f"for {text} of the full range write {float(text) * 255:g}, and for so little write {text}/255"
+    with pytest.raises(ValueError, match=f"eps {text} means {text} /255") as refused:
+        EPS.parse(text)
+    assert meant in str(refused.value)
+    assert EPS.parse(f"{float(text) * 255:.10g}") == pytest.approx(float(text))
+
+
+def test_a_pure_number_may_be_as_small_as_its_range_allows():
+    assert Parameter("gamma", 1.0, "", low=0, high=5, step=0.5).parse("0.01") == 0.01
+
+
+@pytest.mark.parametrize("value", [8 / 255, 0.0157, 0.01 / 255, 1 / 3, 0.0, 0.1 + 0.2, 1e-7])
+def test_a_flag_gives_exactly_the_value_back(value):
+    assert EPS.parse(EPS.flag(value)) == value

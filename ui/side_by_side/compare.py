@@ -120,20 +120,20 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     for cell in cells:
         title = "no defense" if cell.defense == "none" else DEFENSES[cell.defense].title
         row = rows.setdefault(cell.defense, {"name": cell.defense, "title": title})
-        said = "rejected" if cell.rejected else f"{cell.label} {100 * cell.probability:.0f} %"
+        said = "rejected" if cell.seen.rejected else f"{cell.label} {100 * cell.probability:.0f} %"
         row[cell.on] = f"{_SIGNS[cell.outcome]} {said}"
         row[f"{cell.on}_true"] = 100 * cell.true
-        row[f"{cell.on}_ssim"] = cell.ssim
-        row[f"{cell.on}_psnr"] = cell.psnr
-        row[f"{cell.on}_ndcg"] = cell.ndcg
+        row[f"{cell.on}_ssim"] = cell.seen.ssim
+        row[f"{cell.on}_psnr"] = cell.seen.psnr
+        row[f"{cell.on}_ndcg"] = cell.seen.ndcg
         row[f"{cell.on}_picture"] = _address(cell)
-        row["ms"] = 1000 * cell.seconds
+        row["ms"] = 1000 * cell.seen.seconds
     return list(rows.values())
 
 
 def _address(cell: Cell) -> str:
     """The result as an address that holds the picture itself."""
-    png = to_png(render(Step("result", cell.result, "photo")))
+    png = to_png(render(Step("result", cell.seen.x, "photo")))
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
@@ -167,11 +167,11 @@ def _pair(cells: Sequence[Cell]) -> None:
     second = right.selectbox("Right", index=(saved or last)[-1], key="compare_right", **kept)
     one, other = (cells[names.index(name)] if name in names else cells[0] for name in (first, second))
     panels = [
-        Step("left", one.result, "photo", _name(one)),
-        Step("right", other.result, "photo", _name(other)),
+        Step("left", one.seen.x, "photo", _name(one)),
+        Step("right", other.seen.x, "photo", _name(other)),
         Step(
             "structural difference",
-            structural_difference(one.result, other.result),
+            structural_difference(one.seen.x, other.seen.x),
             "heat",
             "Bright where the structure of the two differs, whatever their brightness.",
             r"1 - \mathrm{SSIM}",

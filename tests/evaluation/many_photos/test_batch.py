@@ -1,20 +1,24 @@
 """A batch's figures are those that Compare has of each photo, and no photo hears of the others."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from attacks import ATTACKS
-from attacks.base import labels_for
+from attacks.labels import random_target
+from classifiers.base import ClassifierError
+from classifiers.device import in_halves
 from defenses import DEFENSES, LGS, SLGS, Oblivious, SmoothingVote
 from defenses.threats import BPDA
-from evaluation.many_photos.batch import Plan, in_halves, measure, random_target
+from evaluation.many_photos.batch import Batch, Plan, measure
 from evaluation.one_photo.compare import compare
 from evaluation.one_photo.story import run_story
 from explain import Memo, PassingMemo, logits, remembering
 
-FILES = ("a.jpg", "b.jpg", "c.jpg")
-LABEL = np.array([0, 1, 2])
+DIGESTS = ("a", "b", "c")
+FIGURES = ("probability", "label_probability", "target_probability", "ssim", "psnr", "ndcg", "iou")
 
 
 @pytest.fixture
@@ -23,49 +27,112 @@ def plan():
     return Plan(attacks, {"lgs": LGS(), "slgs": SLGS(saliency="gradient"), "vote": SmoothingVote()})
 
 
-def test_the_cells_are_those_of_compare(photos, tiny_classifier, plan):
-    found = measure(photos, LABEL, FILES, tiny_classifier, plan)
-    clean = tiny_classifier(photos)
-    assert plan.cells[:5] == [
+@pytest.fixture
+def truth(photos, tiny_classifier):
+    """What the classifier says of the first two photos, and something else of the third."""
+    predicted = tiny_classifier(photos).argmax(1)
+    predicted[2] = (predicted[2] + 1) % 5
+    return predicted.numpy()
+
+
+def by_cell(plan, figures):
+    assert [(cell.attack, cell.defense) for cell in figures] == plan.cells
+    return {(cell.attack, cell.defense): cell for cell in figures}
+
+
+def test_the_cells_are_those_of_compare(photos, truth, tiny_classifier, plan):
+    cells = by_cell(plan, measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan))
+    assert list(cells)[:5] == [
         ("none", "none"),
         ("none", "lgs"),
         ("none", "slgs"),
         ("none", "vote"),
         ("pgd", "none"),
     ]
-    assert all(values.shape == (12, 3) for values in found.values())
-    pgd = plan.attacks["pgd"](photos, labels_for(plan.attacks["pgd"], clean), tiny_classifier)
-    wanted = torch.tensor([random_target(file, int(y), 5, 0) for file, y in zip(FILES, LABEL, strict=True)])
+    pgd = plan.attacks["pgd"](photos, torch.from_numpy(truth), tiny_classifier)
+    wanted = torch.tensor(
+        [random_target(digest, 5, 0, (int(y),)) for digest, y in zip(DIGESTS, truth, strict=True)]
+    )
     lavan = plan.attacks["lavan"](photos, wanted, tiny_classifier)
-    for first, pictures in ((0, photos), (4, pgd), (8, lavan)):
-        for number in range(3):
-            cells = compare(
-                photos[number : number + 1], pictures[number : number + 1], tiny_classifier, plan.defenses
-            )
-            on_attacked = [cell for cell in cells if cell.on == "attacked"]
-            for cell, row in zip(on_attacked, range(first, first + 4), strict=True):
-                if not cell.rejected:
-                    assert found["predicted"][row, number] == tiny_classifier.index(cell.label)
-                assert (found["predicted"][row, number] < 0) == cell.rejected
-                assert found["probability"][row, number] == pytest.approx(cell.probability, abs=1e-4)
-                assert found["ssim"][row, number] == pytest.approx(cell.ssim, abs=1e-4)
-                assert found["psnr"][row, number] == pytest.approx(cell.psnr, abs=1e-2)
-                assert found["ndcg"][row, number] == pytest.approx(cell.ndcg, abs=1e-3)
-                assert found["bare"][row, number] == found["predicted"][first, number]
-    assert found["target"][8].tolist() == wanted.tolist()
-    assert (found["target"][:8] == -1).all()
-    assert np.isnan(found["target_probability"][0]).all()
-    assert not np.isnan(found["target_probability"][8:]).any()
-    masked = [name for name in ("lgs", "slgs") for _ in range(3)]
-    assert (~np.isnan(found["iou"][9:11])).sum() == len(masked)
-    assert np.isnan(found["iou"][:9]).all()
-    assert np.isnan(found["iou"][11]).all()
-    assert found["milliseconds"][0].tolist() == [0, 0, 0]
-    assert (found["milliseconds"][1:] > 0).all()
+    for attack, pictures in (("none", photos), ("pgd", pgd), ("lavan", lavan)):
+        for number in range(3 if attack == "none" else 2):
+            one = slice(number, number + 1)
+            for expected in compare(photos[one], pictures[one], tiny_classifier, plan.defenses):
+                if expected.on == "clean":
+                    continue
+                cell = cells[attack, expected.defense]
+                assert (cell.predicted[number] < 0) == expected.seen.rejected
+                if not expected.seen.rejected:
+                    assert tiny_classifier.labels[cell.predicted[number]] == expected.label
+                assert cell.probability[number] == pytest.approx(expected.probability, abs=1e-4)
+                assert cell.ssim[number] == pytest.approx(expected.seen.ssim, abs=1e-4)
+                assert cell.psnr[number] == pytest.approx(expected.seen.psnr, abs=1e-2)
+                assert cell.ndcg[number] == pytest.approx(expected.seen.ndcg, abs=1e-3)
+                assert cell.bare[number] == cells[attack, "none"].predicted[number]
+    for (attack, defense), cell in cells.items():
+        aimed = attack == "lavan"
+        assert cell.target.tolist() == (wanted.tolist() if aimed else [-1] * 3)
+        assert np.isnan(cell.target_probability).tolist() == [not aimed, not aimed, True]
+        overlaps = aimed and defense in ("lgs", "slgs")
+        assert np.isnan(cell.iou).tolist() == [not overlaps, not overlaps, True]
+        assert (cell.milliseconds[:2] > 0).all() == ((attack, defense) != ("none", "none"))
+
+
+def test_a_photo_that_is_wrong_before_the_attack_counts_as_wrong(photos, truth, tiny_classifier, plan):
+    cells = by_cell(plan, measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan))
+    before = int(tiny_classifier(photos)[2].argmax())
+    for (attack, _defense), cell in cells.items():
+        assert cell.attacked.tolist() == [attack != "none", attack != "none", False]
+        assert cell.counted.tolist() == [True, True, attack == "none"]
+        if attack != "none":
+            assert (cell.predicted[2], cell.outcomes()[2]) == (before, "wrong")
+            assert cell.causes()[2] == "wrong on the clean photo"
+            assert [cell.figures(getattr(cell, name))[2] for name in FIGURES] == [None] * len(FIGURES)
+    every = replace(plan, attack_wrong=True)
+    made = by_cell(every, measure(Batch(photos, truth, DIGESTS), tiny_classifier, every))
+    assert all(cell.attacked.all() for (attack, _), cell in made.items() if attack != "none")
+    pgd = plan.attacks["pgd"](photos, torch.from_numpy(truth), tiny_classifier)
+    assert made["pgd", "none"].predicted.tolist() == tiny_classifier(pgd).argmax(1).tolist()
+
+
+def test_an_attack_leaves_the_true_label(photos, tiny_classifier):
+    """Leaving the predicted one would bring a photo that is wrong nearer to its true label."""
+    truth = (tiny_classifier(photos).argmax(1) + 1) % 5
+    attack = ATTACKS["pgd"](eps=4 / 255, iterations=5)
+    plan = Plan({"pgd": attack}, {}, attack_wrong=True)
+    cells = measure(Batch(photos, truth.numpy(), DIGESTS), tiny_classifier, plan)
+    attacked = attack(photos, truth, tiny_classifier)
+    expected = tiny_classifier(attacked).softmax(1).gather(1, truth[:, None])[:, 0]
+    np.testing.assert_allclose(cells[1].label_probability, expected, atol=1e-5)
+    assert (cells[1].label_probability < cells[0].label_probability).all()
+
+
+def test_a_photo_that_has_the_target_is_left_out(photos, tiny_classifier):
+    truth = tiny_classifier(photos).argmax(1).numpy()
+    plan = Plan({"lavan": ATTACKS["lavan"](iterations=3)}, {"lgs": LGS()}, target=int(truth[0]))
+    clean, _, bare, defended = measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan)
+    had = truth == truth[0]
+    for cell in (bare, defended):
+        assert cell.left_out.tolist() == had.tolist()
+        assert [outcome == "left out" for outcome in cell.outcomes()] == had.tolist()
+        assert [reached is None for reached in cell.reached()] == had.tolist()
+        assert not cell.attacked[had].any()
+    assert not clean.left_out.any()
+
+
+def test_the_target_is_reached_also_through_a_defense(photos, tiny_classifier):
+    truth = tiny_classifier(photos).argmax(1).numpy()
+    lavan = ATTACKS["lavan"](share=0.5, iterations=60, learning_rate=0.5)
+    plan = Plan({"lavan": lavan}, {"vote": SmoothingVote(sigma=0.1)})
+    cells = by_cell(plan, measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan))
+    assert cells["none", "none"].reached() == [None] * 3
+    for cell in (cells["lavan", "none"], cells["lavan", "vote"]):
+        assert cell.reached() == (cell.predicted == cell.target).tolist()
+    assert any(cells["lavan", "none"].reached())
 
 
 def test_one_who_knows_attacks_each_defense_by_itself(photos, tiny_classifier):
-    """As ``run_story`` does it, photo by photo."""
+    """As ``run_story`` does it, photo by photo, where the defended classifier is right before the attack."""
     attack, defenses = ATTACKS["pgd"](eps=16 / 255, iterations=3), {"lgs": LGS(), "vote": SmoothingVote()}
     threats = {"oblivious": Oblivious(), "bpda": BPDA()}
     plan = Plan.under(threats, {"pgd": attack, "noise": ATTACKS["noise"]()}, defenses)
@@ -76,18 +143,29 @@ def test_one_who_knows_attacks_each_defense_by_itself(photos, tiny_classifier):
         "bpda",
         "oblivious",
     ]
-    found = measure(photos, LABEL, FILES, tiny_classifier, plan)
-    assert found["predicted"].shape == (12, 3)
-    assert (found["predicted"][6] == found["predicted"][3]).all()
-    for row, defense in ((7, defenses["lgs"]), (8, defenses["vote"])):
+    truth = tiny_classifier(photos).argmax(1).numpy()
+    cells = by_cell(plan, measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan))
+    assert cells["pgd/bpda", "none"].predicted.tolist() == cells["pgd", "none"].predicted.tolist()
+    for name, defense in defenses.items():
+        cell, before = cells["pgd/bpda", name], cells["none", name]
+        assert cell.attacked.tolist() == (before.predicted == truth).tolist()
         for number in range(3):
+            if not cell.attacked[number]:
+                assert cell.predicted[number] == before.predicted[number]
+                continue
             photo = photos[number : number + 1]
             story = run_story(photo, tiny_classifier, attack, defense, threat=threats["bpda"])
-            assert found["ssim"][row, number] == pytest.approx(story.defended.ssim, abs=1e-4)
-            assert found["bare"][row, number] == int(story.attacked.logits.argmax())
-            assert (found["predicted"][row, number] < 0) == story.defended.rejected
+            assert cell.ssim[number] == pytest.approx(story.defended.ssim, abs=1e-4)
+            assert cell.bare[number] == int(story.attacked.logits.argmax())
+            assert (cell.predicted[number] < 0) == story.defended.rejected
             if not story.defended.rejected:
-                assert found["predicted"][row, number] == int(story.defended.logits.argmax())
+                assert cell.predicted[number] == int(story.defended.logits.argmax())
+
+
+def test_what_is_no_number_is_an_error(photos, truth, tiny_classifier, plan):
+    torch.nn.init.constant_(tiny_classifier.head.bias, float("nan"))
+    with pytest.raises(ClassifierError, match="tiny answers with something that is not a number"):
+        measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan)
 
 
 @pytest.mark.parametrize("name", DEFENSES)
@@ -101,21 +179,14 @@ def test_where_a_defense_looks_is_one_of_its_steps(photos, tiny_classifier, name
 def test_no_photo_hears_of_the_others(photos, tiny_classifier, name):
     few = {"iterations": 3} if "iterations" in ATTACKS[name]().values() else {}
     plan = Plan({name: ATTACKS[name](**few)}, {"lgs": LGS()}, seed=4)
-    together = measure(photos, LABEL, FILES, tiny_classifier, plan)
+    truth = tiny_classifier(photos).argmax(1).numpy()
+    together = measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan)
     order = [2, 0]
-    some = measure(photos[order], LABEL[order], [FILES[n] for n in order], tiny_classifier, plan)
-    for column in ("predicted", "target"):
-        assert (together[column][:, order] == some[column]).all()
-    np.testing.assert_allclose(together["probability"][:, order], some["probability"], atol=1e-4)
-
-
-def test_a_random_target_is_the_photos_own():
-    drawn = [random_target(f"{number}.jpg", 2, 5, 0) for number in range(400)]
-    counts = np.bincount(drawn, minlength=5)
-    assert counts[2] == 0
-    assert counts[[0, 1, 3, 4]].min() > 60
-    assert drawn == [random_target(f"{number}.jpg", 2, 5, 0) for number in range(400)]
-    assert drawn != [random_target(f"{number}.jpg", 2, 5, 1) for number in range(400)]
+    some = Batch(photos[order], truth[order], [DIGESTS[number] for number in order])
+    for cell, other in zip(together, measure(some, tiny_classifier, plan), strict=True):
+        assert (cell.predicted[order] == other.predicted).all()
+        assert (cell.target[order] == other.target).all()
+        np.testing.assert_allclose(cell.probability[order], other.probability, atol=1e-4)
 
 
 @pytest.mark.parametrize(("fits", "parts"), [(9, [7]), (4, [4, 3]), (3, [2, 2, 2, 1]), (1, [1] * 7)])
@@ -127,11 +198,11 @@ def test_batches_are_halved_until_they_fit(fits, parts):
         if count > fits:
             raise torch.OutOfMemoryError("too many")
         made.append(count)
-        return {"number": np.arange(part.start, part.stop)[None]}
+        return list(range(part.start, part.stop))
 
-    columns, most = in_halves(7, compute, 16)
+    results, most = in_halves(7, compute, 16)
     assert made == parts
-    assert columns["number"].tolist() == [list(range(7))]
+    assert [number for result in results for number in result] == list(range(7))
     assert most <= max(fits, 16 if fits >= 7 else fits)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.many_photos.causes import CAUSES, FOUND, UNSURE, causes, outcomes
+from evaluation.many_photos.causes import CAUSES, FOUND, UNSURE, causes
 
 RIGHT, ATTACKED, OTHER, REJECTED = 3, 7, 5, -1
 NAN = float("nan")
@@ -88,7 +88,3 @@ def test_rows_of_cells_and_photos():
         defended=np.array([[False], [True]]),
     )
     assert found.tolist() == [["", "unsure on the clean photo"]] * 2
-    assert outcomes(np.array([RIGHT, RIGHT]), predicted).tolist() == [
-        ["right", "wrong"],
-        ["right", "rejected"],
-    ]

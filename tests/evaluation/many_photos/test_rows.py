@@ -59,13 +59,13 @@ def test_filters(rows, wanted, holds):
 
 
 def test_surest_first_and_rows_without_a_probability_last(rows):
-    told = rows.told(rows.numbers(Wanted(surest_first=True)))
+    told = rows.records(rows.numbers(Wanted(surest_first=True)))
     expected = sorted(made(), key=lambda row: -(row["probability"] or -1))
     assert [row["number"] for row in told] == [row["number"] for row in expected]
 
 
 def test_rows_are_told_as_the_file_has_them(rows):
-    (row,) = rows.told(np.array([7]))
+    (row,) = rows.records(np.array([7]))
     assert {key: row[key] for key in made()[7]} == made()[7]
     assert rows.take(np.array([3, 1])).schema.equals(SCHEMA)
     assert rows.take(np.array([3, 1]))["number"].to_pylist() == [3, 1]

@@ -33,25 +33,25 @@ def test_every_cell_is_the_defense_itself(clean, attacked, tiny_classifier):
     for cell in cells:
         x = clean if cell.on == "clean" else attacked
         expected = x if cell.defense == "none" else defenses[cell.defense](x, tiny_classifier)
-        assert torch.equal(cell.result, expected)
+        assert torch.equal(cell.seen.x, expected)
         probabilities = tiny_classifier(expected)[0].softmax(0)
         assert cell.true == pytest.approx(float(probabilities[true]))
         assert cell.target == pytest.approx(float(probabilities[2]))
-        assert cell.ssim == ssim(clean, expected)
-        assert cell.psnr == psnr(clean, expected)
+        assert cell.seen.ssim == ssim(clean, expected)
+        assert cell.seen.psnr == psnr(clean, expected)
         said = [tiny_classifier(picture).softmax(1) for picture in (clean, expected)]
-        assert cell.ndcg == pytest.approx(ndcg(*said).item())
-        if not cell.rejected:
+        assert cell.seen.ndcg == pytest.approx(ndcg(*said).item())
+        if not cell.seen.rejected:
             assert cell.label == tiny_classifier.labels[int(probabilities.argmax())]
             assert cell.outcome == ("right" if int(probabilities.argmax()) == true else "wrong")
-        assert (cell.seconds > 0) == (cell.defense != "none")
+        assert (cell.seen.seconds > 0) == (cell.defense != "none")
 
 
 def test_a_defense_may_meet_a_photo_made_for_it(clean, attacked, tiny_classifier):
     defenses = {"lgs": LGS(), "slgs": SLGS()}
     through = {"slgs": clean.flip(-1)}
     cells = list(compare(clean, attacked, tiny_classifier, defenses, through=through))
-    found = {(cell.defense, cell.on): cell.result for cell in cells}
+    found = {(cell.defense, cell.on): cell.seen.x for cell in cells}
     assert torch.equal(found["lgs", "attacked"], LGS()(attacked, tiny_classifier))
     assert torch.equal(found["slgs", "attacked"], SLGS()(clean.flip(-1), tiny_classifier))
     assert torch.equal(found["slgs", "clean"], SLGS()(clean, tiny_classifier))
@@ -101,8 +101,9 @@ def test_the_saliency_is_asked_for_once(clean, tiny_classifier):
     tiny_classifier.network.register_forward_hook(
         lambda _module, inputs, _output: passes.append(len(inputs[0]))
     )
-    found = sweep(clean, clean, tiny_classifier, SLGS(saliency="gradient"), "lam")
-    assert passes == [1, 1 + len(found.values)]  # with the clean photo, which nDCG compares with
+    swept = sweep(clean, clean, tiny_classifier, SLGS(saliency="gradient"), "lam")
+    # The clean photo, which nDCG compares with; its saliency; all results together.
+    assert passes == [1, 1, len(swept.values)]
 
 
 def test_a_memory_outside_is_left_alone(clean, tiny_classifier):

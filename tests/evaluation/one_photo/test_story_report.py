@@ -69,12 +69,27 @@ def test_what_there_was_not_is_null(photos, tiny_classifier):
     assert [told[key] for key in ("photo", "attacked", "defended", "attack", "defense")] == [None] * 5
 
 
+def from_flags(registry, facts):
+    """The method that the parameters make when they are given as flags."""
+    cls = registry[facts["name"]]
+    return cls(**cls.parsed({name: str(value) for name, value in facts["parameters"].items()}))
+
+
+@pytest.mark.parametrize("eps", [4 / 255, 0.0157, 0.1 / 255, 1 / 3, 1e-5])
+def test_a_strength_is_recorded_in_the_unit_of_the_flags(photos, tiny_classifier, eps):
+    facts = report(run_story(photos[:1], tiny_classifier, ATTACKS["fgsm"](eps=eps)))["attack"]
+    assert facts["units"]["eps"] == "/255"
+    assert from_flags(ATTACKS, facts).eps == eps
+    if eps == 4 / 255:
+        assert facts["parameters"]["eps"] == 4
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_the_report_makes_the_attack_again(photos, tiny_classifier, name):
     fewer = {"iterations": 3} if "iterations" in ATTACKS[name]().values() else {}
     story = run_story(photos[:1], tiny_classifier, ATTACKS[name](**fewer))
     told = strict(json.dumps(report(story)))["attack"]
-    again = ATTACKS[told["name"]](**told["parameters"])
+    again = from_flags(ATTACKS, told)
     assert again == story.attack
     target = told["target"] if again.aim == "targeted" else None
     repeated = run_story(photos[:1], tiny_classifier, again, target=target)
@@ -92,7 +107,7 @@ def changed(cls):
 def test_the_report_makes_the_defense_again(photos, tiny_classifier, name):
     story = run_story(photos[:1], tiny_classifier, defense=changed(DEFENSES[name]))
     told = strict(json.dumps(report(story)))["defense"]
-    assert DEFENSES[told["name"]](**told["parameters"]) == story.defense != DEFENSES[name]()
+    assert from_flags(DEFENSES, told) == story.defense != DEFENSES[name]()
 
 
 def test_the_same_picture_has_no_psnr(photos, tiny_classifier):

@@ -60,10 +60,10 @@ def test_survival_has_a_row_for_every_photo(tiny_classifier):
         next(survival(photos[:1], tiny_classifier, attack, defense, size=64))
 
 
-def test_the_figures_fit_together(labelled_folder, tiny_classifier, monkeypatch, capsys):
+def test_the_figures_fit_together(labelled_source, tiny_classifier, monkeypatch, capsys):
     monkeypatch.setattr(heat_and_blur_table, "CASES", {"FGSM": ATTACKS["fgsm"](eps=16 / 255)})
     monkeypatch.setattr(heat_and_blur_table, "COLD", (0.0, 10.0))
-    figures = heat_and_blur_table.measure(tiny_classifier, labelled_folder, size=64, limit=4, seed=0)
+    figures = heat_and_blur_table.measure(tiny_classifier, labelled_source, size=64, limit=4, seed=0)
     clean, attacked = figures["before"]
     assert (clean["top-1"], clean["nDCG"]) == (100, 1)
     assert attacked["nDCG"] <= 1
