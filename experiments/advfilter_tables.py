@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,11 +23,11 @@ from classifiers.base import Classifier
 from denoisers import VARIANTS, Denoiser, installed, load
 from denoisers.denoise import RESULT, denoised
 from evaluation.many_photos.claims import Claim, claim, first_minus_second
-from evaluation.many_photos.measuring import command, parts
+from evaluation.many_photos.measuring import command, in_parts
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.quality import quality
 from evaluation.one_photo.advfilter import ALL
-from photos import open_source
+from photos import Source
 from story.table import markdown_table
 from training import checkpoint
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs
@@ -72,27 +71,29 @@ def figures_of(
     """All figures, by photo; ``networks`` by variant."""
     by_eps: dict[str, dict[str, list[Tensor]]] = {}
     clean = pairs.photos
+
+    def part(x: Tensor, before: Tensor, labels: Tensor) -> dict[tuple[str, str], Tensor]:
+        """(Row, figure) -> (B,)."""
+        pictures = {NONE: x}
+        for variant, network in networks.items():
+            pictures |= {row_of(variant, name): picture for name, picture in denoised(network, x).items()}
+        columns: dict[tuple[str, str], Tensor] = {}
+        for row, picture in pictures.items():
+            judged = quality(picture, before / 255, labels, model)
+            columns |= {(row, figure): getattr(judged, figure) for figure in ("right", "psnr", "ssim")}
+            if hardened is not None:
+                columns[row, "right, hardened"] = (predicted(hardened, picture) == labels).cpu()
+        return columns
+
     for number, eps in enumerate(ALL):
         attacked = clean.float() / 255 if number == 0 else pairs.attacked(number - 1)
-        by_row: dict[str, dict[str, list[Tensor]]] = {}
-        for photos, before, labels in parts(attacked, clean, pairs.labels, name=f"ε {eps:g}"):
-            x = photos.to(model.device)
-            pictures = {NONE: x}
-            for variant, network in networks.items():
-                pictures |= {row_of(variant, name): seen for name, seen in denoised(network, x).items()}
-            for row, seen in pictures.items():
-                judged = quality(seen, before.to(model.device) / 255, labels, model)
-                by_figure = {"right": judged.right, "psnr": judged.psnr, "ssim": judged.ssim}
-                if hardened is not None:
-                    by_figure["right, hardened"] = predicted(hardened, seen).cpu() == labels
-                for figure, values in by_figure.items():
-                    by_row.setdefault(row, {}).setdefault(figure, []).append(values)
-        for row, kept in by_row.items():
-            for figure, batches in kept.items():
-                by_eps.setdefault(row, {}).setdefault(figure, []).append(torch.cat(batches).double())
+        parts = in_parts(part, attacked, clean, pairs.labels, model=model, name=f"ε {eps:g}")
+        for row, figure in parts[0]:
+            column = torch.cat([one[row, figure] for one in parts]).double()
+            by_eps.setdefault(row, {}).setdefault(figure, []).append(column)
     return {
-        row: {figure: torch.stack(values).numpy() for figure, values in kept.items()}
-        for row, kept in by_eps.items()
+        row: {figure: torch.stack(values).numpy() for figure, values in by_figure.items()}
+        for row, by_figure in by_eps.items()
     }
 
 
@@ -159,7 +160,7 @@ def claims_of(figures: Figures) -> list[Claim]:
     return claims
 
 
-def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed: int) -> dict[str, Any]:
+def measure(classifier: Classifier, source: Source, *, size: int, limit: int, seed: int) -> dict[str, Any]:
     """All figures and claims.
 
     Raises:
@@ -169,7 +170,6 @@ def measure(classifier: Classifier, folder: Path, *, size: int, limit: int, seed
         raise ValueError(f"photos are attacked at {classifier.working_size} px, not at {size}")
     if not installed():
         raise ValueError("no denoiser is installed; python -m training.train_advfilter makes them")
-    source = open_source(str(folder))
     pairs = AttackedPhotos(checkpoint.FOLDER, AttackRecipe(seed=seed), classifier, source).pairs(limit)
     hardened = None
     if HARDENED in classifiers.names():

@@ -63,7 +63,7 @@ def measure(
     """A row for ours, and one for each of ART's optimisers."""
     photos = right_photos(source, classifier, size, limit, seed)
     targets = photos.targets(len(classifier.labels), seed)
-    attacked = {"LaVAN": attacked_by(attack, classifier, photos, seed, "LaVAN")}
+    attacked = {"LaVAN": attacked_by(attack, classifier, photos.x, targets, "LaVAN")}
     for optimiser in OPTIMISERS:
         x, wanted = photos.x.to(classifier.device), targets.to(classifier.device)
         attacked[f"ART, {optimiser}"] = by_art(attack, classifier, x, wanted, optimiser).cpu()

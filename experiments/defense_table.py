@@ -77,7 +77,8 @@ def measure(classifier: Classifier, source: Source, *, size: int, limit: int, se
     for case, attack in {"clean": None, **CASES}.items():
         attacked = photos.x
         if attack is not None:
-            attacked = attacked_by(attack, classifier, photos, seed, case)
+            goals = photos.goals(attack, len(classifier.labels), seed)
+            attacked = attacked_by(attack, classifier, photos.x, goals, case)
         bare = judged(probabilities(classifier, attacked), expected, photos.y)
         rows.append({"attack": case, "defense": "none", **bare})
         for name, cls in DEFENSES.items():

@@ -48,7 +48,8 @@ def pictures_of(
     photos = right_photos(source, classifier, size, limit, seed)
     pictures = {"clean": photos.x}
     for case, attack in CASES.items():
-        pictures[case] = attacked_by(attack, classifier, photos, seed, case)
+        goals = photos.goals(attack, len(classifier.labels), seed)
+        pictures[case] = attacked_by(attack, classifier, photos.x, goals, case)
     return pictures, photos.y
 
 

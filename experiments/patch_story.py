@@ -23,11 +23,12 @@ from attacks.pgd import PGD
 from attacks.universal_patch import PATCHES, UniversalPatch
 from classifiers import builtin_names, load
 from classifiers.base import Classifier
-from defenses import LGS, SLGS, WLGS, Defense
-from evaluation.many_photos.measuring import attacked_by, in_batches, parts, random_targets, right_photos
+from defenses import LGS, SLGS, WLGS, Defense, defend
+from evaluation.many_photos.measuring import LabelledPhotos, attacked_by, in_parts, right_photos
 from evaluation.measures.accuracy import judged, probabilities, share
-from evaluation.measures.metrics import iou, ssim
+from evaluation.measures.metrics import iou, ssim_each
 from explain import SALIENCIES, Memo, remembering, saliency, share_inside
+from photos import open_source
 from story import by_name
 from story.table import markdown_table
 
@@ -68,11 +69,12 @@ class Case:
     targeted: bool
 
 
-def cases(classifier: Classifier, y: Tensor, seed: int) -> Iterator[Case]:
-    """All cases, for photos of the labels ``y`` (N,)."""
+def cases(classifier: Classifier, photos: LabelledPhotos, seed: int) -> Iterator[Case]:
+    """All cases for these photos."""
+    y = photos.y
     yield Case(CLEAN, None, y, False)
     yield Case("PGD 2/255", PGD(eps=2 / 255), y, False)
-    targets = random_targets(y, len(classifier.labels), seed)
+    targets = photos.targets(len(classifier.labels), seed)
     for area in SHARES:
         yield Case(f"LaVAN per photo, {100 * area:g} %", LaVAN(share=area), targets, True)
     for name, card in PATCHES.items():
@@ -90,7 +92,10 @@ def gazes(classifier: Classifier, x: Tensor) -> Gazes:
     """Where the classifier looks on clean photos ``x`` (N, 3, H, W), by every method."""
 
     def maps(method: str) -> Tensor:
-        return in_batches(x, lambda part: saliency(part, classifier, method=method), f"saliency {method}")
+        def part(photos: Tensor) -> Tensor:
+            return saliency(photos, classifier, method=method).detach().cpu()
+
+        return torch.cat(in_parts(part, x, model=classifier, name=f"saliency {method}"))
 
     return {method: maps(method) for method in SALIENCIES}
 
@@ -149,32 +154,36 @@ def defended(
         name: of the case, for the progress bar.
     """
     each = defenses(classifier.saliency)
-    inside: dict[str, list[Tensor]] = {method: [] for method in SALIENCIES}
-    said: dict[str, list[Tensor]] = {title: [] for title in each}
-    overlap: dict[str, list[Tensor]] = {title: [] for title in each}
-    likeness: dict[str, list[float]] = {title: [] for title in each}
-    for before, photos in parts(x, attacked, name=f"defended, {name}"):
+    place = None if mask is None else mask.to(classifier.device)
+
+    def part(before: Tensor, photos: Tensor) -> dict[tuple[str, str], Tensor]:
+        """(Defense or saliency, figure) -> (B, ...)."""
+        columns: dict[tuple[str, str], Tensor] = {}
         with remembering(Memo(MEMO)):
-            for method, shares in inside.items():
-                if mask is not None:
+            if place is not None:
+                for method in SALIENCIES:
                     looked = saliency(photos, classifier, method=method)
-                    shares.append(share_inside(looked, mask))
+                    columns[method, "inside"] = share_inside(looked, place)
             for title, defense in each.items():
-                steps = defense.steps(photos, classifier)
-                result = by_name(steps, "result").map
-                said[title].append(classifier(result).softmax(1))
+                outcome = defend(defense, photos, classifier)
+                columns[title, "said"] = outcome.logits.softmax(1)
                 if attacked is x:
-                    likeness[title] += [ssim(*pair) for pair in zip(before, result, strict=True)]
-                elif mask is not None and isinstance(defense, SLGS):
-                    overlap[title].append(iou(by_name(steps, "after dilation").map, mask))
+                    columns[title, "ssim"] = ssim_each(before, outcome.result)
+                elif place is not None and isinstance(defense, SLGS):
+                    columns[title, "iou"] = iou(by_name(outcome.steps, "after dilation").map, place)
+        return {key: column.cpu() for key, column in columns.items()}
+
+    parts = in_parts(part, x, attacked, model=classifier, name=f"defended, {name}")
+    columns = {key: torch.cat([one[key] for one in parts]) for key in parts[0]}
     rows: dict[str, dict[str, float]] = {}
     for title in each:
-        rows[title] = judged(torch.cat(said[title]), expected, y)
-        if likeness[title]:
-            rows[title]["ssim"] = round(sum(likeness[title]) / len(x), 3)
-        if overlap[title]:
-            rows[title]["iou"] = round(torch.cat(overlap[title]).mean().item(), 3)
-    return rows, {method: share(torch.cat(shares)) for method, shares in inside.items() if shares}
+        rows[title] = judged(columns[title, "said"], expected, y)
+        for figure in ("ssim", "iou"):
+            if (title, figure) in columns:
+                rows[title][figure] = round(columns[title, figure].mean().item(), 3)
+    return rows, {
+        method: share(columns[method, "inside"]) for method in SALIENCIES if (method, "inside") in columns
+    }
 
 
 def tables(figures: dict[str, dict[str, Any]]) -> str:
@@ -234,11 +243,13 @@ def main() -> None:
         size = classifier.working_size
         key = f"{classifier.identity}, {given.limit} photos at {size} px, seed {given.seed}"
         figures = by_classifier.setdefault(key, {})
-        x, y = right_photos(given.photos / "val", classifier, size, given.limit, given.seed)
-        left = [case for case in cases(classifier, y, given.seed) if case.name not in figures]
-        clean = gazes(classifier, x) if left else {}
+        photos = right_photos(
+            open_source(str(given.photos / "val")), classifier, size, given.limit, given.seed
+        )
+        left = [case for case in cases(classifier, photos, given.seed) if case.name not in figures]
+        clean = gazes(classifier, photos.x) if left else {}
         for case in left:
-            figures[case.name] = measure(classifier, x, y, case, clean)
+            figures[case.name] = measure(classifier, photos.x, photos.y, case, clean)
             if given.json:
                 given.json.write_text(json.dumps(by_classifier, indent=1) + "\n", encoding="utf-8")
         print(f"{name}, {size} px\n\n{tables(figures)}\n")

@@ -62,7 +62,7 @@ def measure(classifier: Classifier, source: Source, *, size: int, limit: int, se
     y, pictures = photos.y, {"clean": photos.x}
     for eps in STRENGTHS:
         name, attack = f"ε {eps}/255", IteratedFGSM(eps=eps / 255)
-        pictures[name] = attacked_by(attack, classifier, photos, seed, f"iterated FGSM, {name}")
+        pictures[name] = attacked_by(attack, classifier, photos.x, y, f"iterated FGSM, {name}")
     before = {name: probabilities(classifier, x) for name, x in pictures.items()}
     expected = before["clean"]
     sureness = expected.gather(1, y[:, None])[:, 0]

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 import classifiers
+from attacks.labels import random_target
 from attacks.lavan import LaVAN
 from classifiers.base import Classifier
 from classifiers.builtin import ASSETS
 from defenses import LGS, SLGS, WLGS, automatic
 from defenses.automatic import Staircase, busy_area
-from evaluation.many_photos.measuring import random_targets
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.detection import auc, calibration, roc, true_alarms_at
 from evaluation.one_photo import adversarial_score
@@ -72,8 +72,10 @@ def measured(
     """Batch ``number`` of these ``photos``: as they are, then each with a patch."""
     mine = photos[number * recipe.batch : (number + 1) * recipe.batch]
     device = classifier.device
-    x = torch.cat([source.read(photo).working(classifier.working_size) for photo in mine]).to(device)
-    y = torch.tensor([classifier.index(source.label(photo)) for photo in mine], device=device)
+    read = [source.read(photo) for photo in mine]
+    x = torch.cat([photo.working(classifier.working_size) for photo in read]).to(device)
+    labels = [classifier.index(source.label(photo)) for photo in mine]
+    y = torch.tensor(labels, device=device)
     # A stream of its own for each batch, so that a resumed run draws what an unbroken one draws.
     drawn = 1_000_000 * recipe.seed + 500_000 * (part == "val") + number
     share, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
@@ -84,16 +86,19 @@ def measured(
         iterations=recipe.iterations,
         seed=drawn,
     )
-    targets = random_targets(y.cpu(), len(classifier.labels), drawn).to(device)
-    attacked = attack.run(x, targets, classifier, frames=0).attacked
-    both, labels = torch.cat([x, attacked]), torch.cat([y, y])
+    targets = [
+        random_target(photo.digest, len(classifier.labels), drawn, (label,))
+        for photo, label in zip(read, labels, strict=True)
+    ]
+    attacked = attack.run(x, torch.tensor(targets), classifier, frames=0).attacked
+    both, right = torch.cat([x, attacked]), torch.cat([y, y])
     rows: Rows = {
         "signs": signs(both, classifier).cpu(),
         "area": busy_area(LGS().keep(LGS().local_gradient(both))).cpu(),
         "patched": torch.arange(len(both)) >= len(x),
     }
     for name, method in METHODS.items():
-        rows[name] = right_at(method(), classifier, both, labels, recipe.grid())
+        rows[name] = right_at(method(), classifier, both, right, recipe.grid())
     return rows
 
 

@@ -44,6 +44,10 @@ class LabelledPhotos:
     def __len__(self) -> int:
         return len(self.y)
 
+    def goals(self, attack: Attack, labels: int, seed: int) -> Tensor:
+        """(N,) what ``attack`` is after: ``targets``, or the right labels where it only leaves one."""
+        return self.targets(labels, seed) if attack.aim == "targeted" else self.y
+
     def targets(self, labels: int, seed: int) -> Tensor:
         """(N,) for each photo another of ``labels`` labels, the one that every door draws by ``seed``."""
         pairs = zip(self.digests, self.y.tolist(), strict=True)
@@ -145,14 +149,13 @@ def in_parts(
         return in_halves(len(tensors[0]), part, BATCH)[0]
 
 
-def attacked_by(attack: Attack, model: Classifier, photos: LabelledPhotos, seed: int, name: str) -> Tensor:
-    """The attacked photos, (N, 3, S, S) on the CPU: towards random labels, or away from the right ones."""
-    y = photos.targets(len(model.labels), seed) if attack.aim == "targeted" else photos.y
+def attacked_by(attack: Attack, model: Classifier, x: Tensor, y: Tensor, name: str) -> Tensor:
+    """Photos ``x`` (N, 3, S, S) attacked, on the CPU; ``y`` (N,) are the labels to reach or to leave."""
 
-    def attacked(x: Tensor, labels: Tensor) -> Tensor:
-        return attack.run(x, labels, model, frames=0).attacked.cpu()
+    def attacked(photos: Tensor, labels: Tensor) -> Tensor:
+        return attack.run(photos, labels, model, frames=0).attacked.cpu()
 
-    return torch.cat(in_parts(attacked, photos.x, y, model=model, name=name))
+    return torch.cat(in_parts(attacked, x, y, model=model, name=name))
 
 
 def tell(rows: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import denoisers.weights
 from denoisers import STRENGTHS, VARIANTS
 from experiments import advfilter_tables
 from experiments.advfilter_tables import ALL, claims_of, measure, tables
+from photos import open_source
 from tests.denoisers.tiny import write_tiny
 from training import attacked_photos, checkpoint
 
@@ -27,7 +28,7 @@ def told(labelled_photos, as_builtin, tmp_path, monkeypatch):
         write_tiny(tmp_path / "advfilter")
         for variant in set(VARIANTS) - set(variants or VARIANTS):
             (tmp_path / "advfilter" / f"{variant}.json").unlink()
-        return measure(as_builtin, labelled_photos / "val", size=64, limit=4, seed=0)
+        return measure(as_builtin, open_source(str(labelled_photos / "val")), size=64, limit=4, seed=0)
 
     return told
 
@@ -66,9 +67,9 @@ def test_what_is_not_installed_is_left_out(told):
 
 def test_another_size_and_no_denoiser_are_refused(told, as_builtin, labelled_photos):
     with pytest.raises(ValueError, match="not at 96"):
-        measure(as_builtin, labelled_photos / "val", size=96, limit=4, seed=0)
+        measure(as_builtin, open_source(str(labelled_photos / "val")), size=96, limit=4, seed=0)
     with pytest.raises(ValueError, match="no denoiser"):
-        measure(as_builtin, labelled_photos / "val", size=64, limit=4, seed=0)
+        measure(as_builtin, open_source(str(labelled_photos / "val")), size=64, limit=4, seed=0)
 
 
 def made_up(**right):

@@ -3,6 +3,7 @@ import torch
 
 from attacks import LaVAN
 from defenses import SLGS, WLGS
+from evaluation.many_photos.measuring import LabelledPhotos
 from experiments import patch_story
 from experiments.patch_story import CLEAN, Case, cases, defenses, gazes, measure, tables
 from explain import SALIENCIES, saliency
@@ -17,7 +18,8 @@ def test_every_saliency_has_its_defenses_and_the_classifiers_own_every_lambda():
 
 def test_cases_do_not_ask_for_the_label_that_is_there(tiny_classifier):
     y = torch.arange(5).repeat(40)
-    found = list(cases(tiny_classifier, y, seed=0))
+    photos = LabelledPhotos(torch.zeros(200, 3, 1, 1), y, tuple(str(number) for number in range(200)))
+    found = list(cases(tiny_classifier, photos, seed=0))
     assert [case.name for case in found[:2]] == [CLEAN, "PGD 2/255"]
     assert [case.attack.share for case in found[2:]] == list(patch_story.SHARES)
     for case in found[2:]:
@@ -58,7 +60,9 @@ def test_a_case_leaves_out_photos_of_the_target(photos, tiny_classifier):
 def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch, tiny_classifier, photos, capsys):
     y = torch.tensor([0, 1, 2])
     monkeypatch.setattr(patch_story, "load", lambda name: tiny_classifier)
-    monkeypatch.setattr(patch_story, "right_photos", lambda *_: (photos, y))
+    right = LabelledPhotos(photos, y, ("a", "b", "c"))
+    monkeypatch.setattr(patch_story, "right_photos", lambda *_: right)
+    monkeypatch.setattr(patch_story, "open_source", str)
     monkeypatch.setattr(patch_story, "SHARES", (0.1,))
     asked = []
 

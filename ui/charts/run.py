@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
-from evaluation.many_photos.batch import NONE
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES
+from evaluation.many_photos.columns import NONE
 from story.render import DEFENDED, NEUTRAL, SERIES
 from ui.charts.figures import FONT, axes
 

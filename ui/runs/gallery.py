@@ -11,9 +11,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from evaluation.many_photos.batch import NONE
 from evaluation.many_photos.causes import CAUSES
-from evaluation.many_photos.rows import OUTCOMES, Wanted
+from evaluation.many_photos.columns import NONE, OUTCOMES
+from evaluation.many_photos.rows import Wanted
 from photos import Source
 from photos.crop import resized_square
 from story.render import to_png
@@ -44,7 +44,7 @@ def gallery(
             st.markdown(f"**{len(numbers):,}** of {len(chosen.rows):,} rows")
             # Another filter begins at its first page.
             page = st.pagination(pages, key=f"failures_page.{chosen.run.folder.name}.{hash(wanted)}")
-        shown = chosen.rows.told(numbers[(page - 1) * _PAGE : page * _PAGE])
+        shown = chosen.rows.records(numbers[(page - 1) * _PAGE : page * _PAGE])
         source = photos_of(chosen.run.folder, changed(chosen.run))
         if isinstance(source, str):
             st.info(f"{plain(source)} So there are no pictures here.", icon=":material/info:")

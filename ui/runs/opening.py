@@ -10,7 +10,7 @@ import streamlit as st
 import classifiers
 from attacks import ATTACKS
 from defenses import DEFENSES, THREATS, Oblivious
-from evaluation.many_photos.batch import NONE
+from evaluation.many_photos.columns import NONE
 from evaluation.one_photo.report import method_of
 from photos import PhotoError
 from ui.frame.pages import PAGE_OF

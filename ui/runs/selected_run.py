@@ -13,7 +13,7 @@ import streamlit as st
 from attacks import ATTACKS
 from defenses import DEFENSES
 from evaluation.many_photos import run_library
-from evaluation.many_photos.batch import NONE
+from evaluation.many_photos.columns import NONE
 from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import SETTINGS, Run
 from photos import Source

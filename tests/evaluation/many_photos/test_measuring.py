@@ -44,7 +44,9 @@ def test_photos_come_to_the_classifiers_device(labelled_source, tiny_classifier)
 
     for aim in ("targeted", "untargeted"):
         attack = SimpleNamespace(aim=aim, run=run)
-        assert attacked_by(attack, model, photos, 0, "").shape == photos.x.shape
+        goals = photos.goals(attack, 5, 0)
+        assert (goals == photos.y).all() == (aim == "untargeted")
+        assert attacked_by(attack, model, photos.x, goals, "").shape == photos.x.shape
 
 
 def test_right_photos_are_right_and_drawn_by_the_seed(labelled_source, tiny_classifier):
