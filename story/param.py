@@ -16,6 +16,8 @@ from typing import Any, ClassVar, cast
 Value = int | float | bool | str
 AUTO = "auto"
 """Value of a number that the method finds for itself."""
+SYMBOLS = {"lam": "λ", "eps": "ε", "sigma": "σ"}
+"""Name of a parameter -> the letter that papers give it."""
 _METADATA_KEY = "parameter"
 _ON = ("true", "on", "1", "yes")
 _OFF = ("false", "off", "0", "no")
@@ -100,6 +102,13 @@ class Parameter:
         steps = f" in steps of {self.step:g}" if self.type is int and self.step not in (None, 1) else ""
         limits = f"{_number(self.low * self.shown_as)} to {_number(self.high * self.shown_as)}"
         return f"{limits}{unit}{steps}{f' or {AUTO}' if self.auto else ''}"
+
+    @property
+    def title(self) -> str:
+        """What stands over its widget: symbol or name, with the unit."""
+        words = self.name.replace("_", " ")
+        name = SYMBOLS.get(self.name) or words[:1].upper() + words[1:]
+        return f"{name} ({self.unit})" if self.unit not in ("", "×") else name
 
     def show(self, value: Value) -> str:
         """``value`` in the unit of the screen, without the unit's name."""

@@ -130,3 +130,8 @@ def test_a_parameter_must_be_described():
         param(1.0, low=0, high=2)
     with pytest.raises(TypeError, match="only a number"):
         param(True, auto=True, help="a switch")
+
+
+def test_titles_name_the_unit_and_symbols():
+    titles = [parameter.title for parameter in BY_NAME.values()]
+    assert titles == ["ε (/255)", "Block (px)", "Seed", "λ", "Clamp", "Channels", "Share (of all)"]

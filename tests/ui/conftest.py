@@ -12,7 +12,8 @@ from classifiers import Classifier
 from classifiers.network import ResidualNet
 from photos import read_photo
 from story.render import to_png
-from ui.session.workbench import Attempt, Scene, Workbench
+from ui.session.scene import Attempt, Scene
+from ui.session.workbench import Workbench
 
 LABELS = ("cat", "dog", "golf ball", "cup", "<b>bold</b>", "face", "motorbike")
 

@@ -12,6 +12,7 @@ from attacks import ATTACKS
 from classifiers import ClassifierError
 from defenses import DEFENSES
 from photos import gallery
+from ui.defense import gradient_smoothing
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
 
@@ -204,7 +205,7 @@ def test_on_the_clean_photo_nothing_is_attacked():
 def test_a_lambda_move_changes_only_what_it_must(monkeypatch):
     app = smoothing_page(defense="wlgs")
     asked = []
-    monkeypatch.setattr(workbench.Workbench, "ribbon", _spied(workbench.Workbench.ribbon, asked))
+    monkeypatch.setattr(gradient_smoothing, "ribbon_of", _spied(gradient_smoothing.ribbon_of, asked))
     app.slider(key="defense.lgs.lam").set_value(4.0).run()
     assert said(app) == []
     assert app.slider(key="defense.lgs.lam").value == 4.0

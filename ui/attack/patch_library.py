@@ -16,14 +16,15 @@ from story import Step, by_name
 from story.export import patch_npz
 from story.render import Picture, render, to_png
 from story.sheet import LARGEST, SMALLEST, print_pdf, print_png
-from ui.attack import running
+from ui.attack import settings
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
+from ui.frame.parameter_widgets import parameter_widget
 from ui.frame.verdict import badge_html, percent, stages, verdict_html
 from ui.session import selection
 from ui.session.notices import notice, sentence
-from ui.session.parameters import parameter_widget
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 ATTACK = "universal-patch"
 _TYPES = ["png", "npz", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"]
@@ -83,7 +84,7 @@ def take(name: str, patch: Patch) -> str:
 def shaping(scene: Scene) -> None:
     """Which patch, and by numbers where, how large and at what angle."""
     parameter_widget("attack", selection.attacks(), ATTACK, "patch")
-    attack = running.chosen(scene).attack
+    attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, UniversalPatch)
     _portrait(attack)
     for name in ("x", "y", "scale", "rotation"):
@@ -92,9 +93,9 @@ def shaping(scene: Scene) -> None:
 
 def place(scene: Scene) -> None:
     """The photo, and the patch on it to drag."""
-    attack = running.chosen(scene).attack
+    attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, PatchAttack)
-    running.placing(scene, attack)
+    settings.placing(scene, attack)
 
 
 def _portrait(attack: UniversalPatch) -> None:

@@ -29,13 +29,18 @@ from story import Step
 from story.render import TARGET_COLOUR, Picture, enlarge, render, to_png
 from ui.attack import patch_library
 from ui.browser import scrubber
-from ui.charts.figures import PLAIN, training_figure
+from ui.charts.attack import training_figure
+from ui.charts.axes import PLAIN
+from ui.frame.parameter_widgets import parameter_widgets
 from ui.frame.sidebar import PHOTO_FILES
 from ui.frame.verdict import percent
+from ui.session.background import Background
+from ui.session.device import on_device
 from ui.session.notices import notice, sentence
-from ui.session.parameters import parameter_widgets, state_key, values_of
+from ui.session.parameters import state_key, values_of
 from ui.session.progress import follow
-from ui.session.workbench import Background, Scene, on_device, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 MOST_PHOTOS = 50
 """Of one's own in one training."""

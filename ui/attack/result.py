@@ -18,8 +18,10 @@ from ui.attack.running import Result
 from ui.browser import panels_of, scrubber, story_viewer
 from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
 from ui.session import selection
+from ui.session.iterates import Iterates
 from ui.session.notices import notice
-from ui.session.workbench import Frames, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 
 def show_result(scene: Scene, result: Result) -> None:
@@ -32,14 +34,14 @@ def show_result(scene: Scene, result: Result) -> None:
     before, after = st.columns(2, gap="medium")
     before.html(bars_html("Before", story.clean.top, meaning))
     after.html(bars_html("After", story.attacked.top, meaning))
-    frames = workbench().frames(scene, result.attempt)
-    if frames is None or len(frames.pictures) < 2:
+    iterates = workbench().iterates(scene, result.attempt)
+    if iterates is None or len(iterates.pictures) < 2:
         _downloads(scene, result)
         return
     way, aside = st.columns([3, 2], gap="medium")
     with way:
         st.subheader("The way there", anchor=False)
-        _scrubber(frames, targeted=story.target is not None)
+        _scrubber(iterates, targeted=story.target is not None)
     with aside:
         _downloads(scene, result)
 
@@ -54,19 +56,20 @@ def _pictures(story: Story) -> list[Step]:
     ]
 
 
-def _scrubber(frames: Frames, targeted: bool) -> None:
+def _scrubber(iterates: Iterates, targeted: bool) -> None:
+    meaning = "the target" if targeted else "the label to leave"
     captions = [
-        f"Iteration {number} of {frames.numbers[-1]}: {frames.watched} {percent(frames.series[number])}"
-        for number in frames.numbers
+        f"Iteration {number} of {iterates.numbers[-1]}: {iterates.watched} {percent(iterates.series[number])}"
+        for number in iterates.numbers
     ]
     scrubber(
-        frames.pictures,
+        iterates.pictures,
         captions,
         key="attack_iterations",
         label="Iterations of the attack",
-        series=frames.series,
-        at=frames.numbers,
-        series_label=f"Probability of {frames.watched}, {'the target' if targeted else 'the label to leave'}",
+        series=iterates.series,
+        at=iterates.numbers,
+        series_label=f"Probability of {iterates.watched}, {meaning}",
         colour=TARGET_COLOUR if targeted else TRUE_COLOUR,
     )
 

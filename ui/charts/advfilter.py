@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from denoisers.denoise import RESULT
 from evaluation.one_photo.advfilter import ATTACKED, AtStrength, PixelKernel
 from story.render import NEUTRAL, SERIES, legend
-from ui.charts.figures import axes
+from ui.charts.axes import axes
 
 CHANNELS = ("red", "green", "blue")
 _WRITTEN = 5

@@ -11,8 +11,9 @@ from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
 from evaluation.many_photos.batch import NONE
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES
+from story.param import SYMBOLS
 from story.render import DEFENDED, NEUTRAL, SERIES
-from ui.charts.figures import FONT, axes
+from ui.charts.axes import FONT, axes
 
 Cells = Sequence[Mapping[str, Any]]
 """``cells`` of ``evaluation.many_photos.summary.summarise``."""
@@ -58,12 +59,9 @@ def parameter_words(name: str, values: Mapping[str, Any], registry: Mapping[str,
         {parameter.name: parameter for parameter in registry[name].parameters()} if name in registry else {}
     )
     return ", ".join(
-        f"{_symbol(key)} {known[key].show(value) if key in known else value}" for key, value in values.items()
+        f"{SYMBOLS.get(key, key)} {known[key].show(value) if key in known else value}"
+        for key, value in values.items()
     )
-
-
-def _symbol(parameter: str) -> str:
-    return {"lam": "λ", "eps": "ε", "sigma": "σ"}.get(parameter, parameter)
 
 
 def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:

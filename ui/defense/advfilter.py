@@ -28,9 +28,11 @@ from story.render import Picture, enlarge, render, to_png
 from ui.attack.running import Result
 from ui.browser import Placement, place_picker, scrubber
 from ui.charts.advfilter import CHANNELS, pixel_kernel_figure, quality_figure
-from ui.charts.figures import PLAIN
+from ui.charts.axes import PLAIN
+from ui.session.background import Background
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _PIXEL, _ASKED = "kernel_pixel", "strengths_asked"
 _PATCH = 120

@@ -18,10 +18,13 @@ from photos.gallery import ENTRIES
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
-from ui.charts.figures import PLAIN, survival_figure
+from ui.charts.axes import PLAIN
+from ui.charts.heat_and_blur import survival_figure
 from ui.frame.sidebar import PHOTO_FILES
+from ui.session.background import Background
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _SIDE = 136
 """Of a picture, px: two of them fit beside each other on a phone."""

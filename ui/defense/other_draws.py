@@ -10,16 +10,17 @@ from evaluation.one_photo.other_draws import over_draws
 from evaluation.one_photo.story import Story
 from ui.attack.running import Result
 from ui.frame.verdict import percent
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 DRAWS = (20, 50, 100)
 """Numbers of draws to choose from."""
 _ASKED = "draws_asked"
 
 
-def section(scene: Scene, result: Result, story: Story) -> None:
-    """A button that asks for them, and the counts with their interval; nothing where nothing is drawn."""
-    if story.defense is None or not story.defense.is_random(scene.classifier):
+def section(scene: Scene, result: Result | None, story: Story) -> None:
+    """A button that asks for them, and the counts with their interval; nothing without attack or draws."""
+    if result is None or story.defense is None or not story.defense.is_random(scene.classifier):
         return
     st.subheader("Other draws of this defense", anchor=False)
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")

@@ -18,10 +18,12 @@ from evaluation.one_photo.story import Story
 from story.render import render, to_png
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
-from ui.charts.figures import PLAIN, fill_map_figure, map_figure
+from ui.charts.axes import PLAIN
+from ui.charts.pixel_deflection import fill_map_figure, map_figure
 from ui.defense.draws import draws_beside
 from ui.frame.verdict import NDCG_HELP, adversary, percent
-from ui.session.workbench import Attempt, Scene, Workbench, workbench
+from ui.session.scene import Attempt, Scene
+from ui.session.workbench import Workbench, workbench
 
 _ASKED = "parts_asked"
 """Where the session keeps what the table was asked for; it asks the classifier dozens of times."""

@@ -11,7 +11,8 @@ from streamlit.navigation.page import Page
 from ui.frame import sidebar
 from ui.session import selection
 from ui.session.notices import calmly, show_notices
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _STYLE = Path(__file__).parents[2] / "assets" / "style.css"
 

@@ -16,8 +16,10 @@ from photos import FORMATS, MAX_BYTES, Photo, PhotoError, gallery, gallery_entry
 from photos.crop import resized_square
 from story.render import to_png
 from ui.session import link
+from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
-from ui.session.workbench import Scene, Workbench, load_classifier, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import Workbench, workbench
 
 PHOTO_FILES: dict[str, Any] = {
     "type": [*(name.lower() for name in FORMATS), "jpg", "tif"],

@@ -18,7 +18,7 @@ from ui.runs.desk import desk
 from ui.session import selection
 from ui.session.notices import calmly, notice
 from ui.session.parameters import Registry, values_of
-from ui.session.workbench import Scene
+from ui.session.scene import Scene
 
 _POLL = 1.0
 """Seconds between two looks at how far a run is."""

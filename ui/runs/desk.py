@@ -16,8 +16,8 @@ from classifiers import Classifier
 from evaluation.many_photos import run_library
 from evaluation.many_photos.evaluate import Manners
 from evaluation.many_photos.run_folder import Run
+from ui.session.device import device_lent, load_classifier, on_device
 from ui.session.notices import UNEXPECTED, sentence
-from ui.session.workbench import device_lent, load_classifier, on_device
 
 _LOG = logging.getLogger("unfool")
 _LENT = 0.002

@@ -17,7 +17,8 @@ from ui.frame.pages import PAGE_OF
 from ui.runs.selected_run import Chosen, changed, photos_of
 from ui.session import link, selection
 from ui.session.notices import notice, sentence
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _GO = "failures_go"
 _ATTACK_PAGE = "pages/attack.py"

@@ -13,13 +13,13 @@ from evaluation.many_photos.causes import MEANINGS
 from evaluation.many_photos.rows import Wanted
 from evaluation.many_photos.run_folder import ROWS, Run
 from evaluation.many_photos.summary import COLUMNS, summarise
-from ui.charts.figures import SAVEABLE
+from ui.charts.axes import SAVEABLE
 from ui.charts.run import charts
 from ui.runs.gallery import gallery
 from ui.runs.opening import leave
 from ui.runs.selected_run import Chosen, fact_pairs, matrix_rows, plain, read_run
 from ui.session.notices import calmly
-from ui.session.workbench import Scene
+from ui.session.scene import Scene
 
 _MATRIX = "failures_matrix"
 

@@ -16,7 +16,8 @@ from story.param import Value
 from ui.session import link
 from ui.session.notices import notice, sentence
 from ui.session.parameters import Registry, state_key, stored, values_of
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""

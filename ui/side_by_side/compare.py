@@ -19,10 +19,12 @@ from ui.browser import panels_of, story_viewer, wipe
 from ui.frame.pages import PAGE_OF
 from ui.frame.verdict import NDCG_HELP, adversary
 from ui.session import selection
+from ui.session.background import Background
 from ui.session.notices import calmly
 from ui.session.parameters import values_of
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _GO = "compare_go"
 _TABLE = "compare_table"

@@ -12,12 +12,14 @@ import streamlit as st
 from defenses import DEFENSES
 from evaluation.one_photo.sweep import Sweep, points, sweep
 from ui.attack.running import Result
-from ui.charts.figures import SAVEABLE, sweep_figure
+from ui.charts.axes import SAVEABLE
+from ui.charts.sweep import sweep_figure
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.frame.verdict import NDCG_HELP, adversary
 from ui.session.notices import calmly
-from ui.session.parameters import title, values_of
-from ui.session.workbench import Scene, workbench
+from ui.session.parameters import values_of
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 
 def show(scene: Scene, result: Result | None) -> None:
@@ -76,7 +78,7 @@ def _controls() -> tuple[Sequence[str], str | None]:
     if not shared:
         right.markdown("These have no parameter in common.")
         return [], None
-    titles = {parameter.name: title(parameter) for parameter in shared}
+    titles = {parameter.name: parameter.title for parameter in shared}
     name = right.selectbox(
         "Parameter",
         list(titles),

@@ -12,7 +12,7 @@ from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Survival
 from explain import STANDS_IN, STARTS
 from photos.gallery import ENTRIES
-from ui.charts.figures import survival_figure
+from ui.charts.heat_and_blur import survival_figure
 from ui.defense import heat_and_blur
 
 ROOT = Path(__file__).parents[3]
