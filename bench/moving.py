@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from attacks import ATTACKS
 from bench.interleaved import Entrant, race
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
-from defenses import DEFENSES, LGS, WLGS, Defense, PixelDeflection
+from defenses import DEFENSES, LGS, WLGS, Defense, Looking, PixelDeflection
 from evaluation.one_photo.adversarial_score import read_suspicion
 from evaluation.one_photo.story import Story
 from evaluation.one_photo.sweep import values_over
@@ -62,7 +61,6 @@ class Page:
 
     def beside(self, story: Story) -> list[object]:
         """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""
-        values: dict[str, Any] = {} if story.defense is None else dict(story.defense.values())
         drawn: list[object] = [
             verdict_html(stages(story)),
             gauge_html(scores(self.bench, self.scene, story, read_suspicion())),
@@ -72,9 +70,8 @@ class Page:
             lam = strength_of(self.bench, story)
             figure = ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story))
             drawn.append(figure.to_json())
-        if "saliency" in values:
-            options = {name: values[name] for name in ("top_k", "loss", "seed")}
-            drawn.append(gazes_of(self.bench, self.scene, story, **options))
+        if isinstance(story.defense, Looking):
+            drawn.append(gazes_of(self.bench, self.scene, story))
         return drawn
 
     def inside(self, story: Story) -> list[object]:

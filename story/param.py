@@ -39,6 +39,7 @@ class Parameter:
         moves: names of the steps that the parameter changes.
         advanced: shown folded away on pages.
         auto: whether a number may also be ``AUTO``.
+        open: whether the choices may become others while a door is in use, such as a visitor's own patches.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Parameter:
     moves: tuple[str, ...] = ()
     advanced: bool = False
     auto: bool = False
+    open: bool = False
 
     @property
     def type(self) -> type:
@@ -158,6 +160,7 @@ def param(
     moves: tuple[str, ...] = (),
     advanced: bool = False,
     auto: bool = False,
+    open: bool = False,
 ) -> Any:
     """A dataclass field that carries its ``Parameter``; typed ``Any``, so the annotation is the field's type.
 
@@ -171,7 +174,7 @@ def param(
     if auto and low is None:
         raise TypeError("only a number can be automatic")
     description = Parameter(
-        "", default, help, low, high, step, unit, choices, shown_as, moves, advanced, auto
+        "", default, help, low, high, step, unit, choices, shown_as, moves, advanced, auto, open
     )
     return dataclasses.field(default=default, metadata={_METADATA_KEY: description})
 
@@ -181,6 +184,8 @@ class Parametrised:
 
     title: ClassVar[str]
     source: ClassVar[str]
+    seed_name: ClassVar[str] = ""
+    """Name of the field that fixes the random draws; "" where nothing is drawn at random."""
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():
@@ -207,6 +212,11 @@ class Parametrised:
     def values(self) -> dict[str, Value]:
         """Field name -> value: the report, the link and (frozen) the cache key."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
+
+    @property
+    def random_seed(self) -> int:
+        """What fixes its random draws; 0 where nothing is drawn at random."""
+        return int(self.values()[self.seed_name]) if self.seed_name else 0
 
     @classmethod
     def parsed(cls, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -321,13 +321,13 @@ def _label(
 ) -> Tensor:
     """(1,) the label to reach or to leave."""
     number = classifier.index(target) if isinstance(target, str) else target
-    return labels_for(attack, clean.logits, number, getattr(attack, "seed", 0) if seed is None else seed)
+    return labels_for(attack, clean.logits, number, attack.random_seed if seed is None else seed)
 
 
 def built_in_target(attack: Attack, classifier: Classifier) -> int | None:
     """Number of the label that a ready-made attack was made for, where the classifier has that label."""
-    label = getattr(attack, "target_label", None)
-    return classifier.labels.index(label) if label in classifier.labels else None
+    label = attack.target_label
+    return None if label not in classifier.labels else classifier.labels.index(label)
 
 
 class _Watch:

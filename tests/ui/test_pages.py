@@ -12,6 +12,7 @@ from attacks import ATTACKS
 from classifiers import ClassifierError
 from defenses import DEFENSES
 from photos import gallery
+from tests.ui.widget_keys import key_of
 from ui.defense import gradient_smoothing
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
@@ -72,7 +73,7 @@ def test_an_attack_with_iterations_waits_for_the_button_and_keeps_the_last_resul
     app.selectbox(key="attack").set_value("lavan").run()
     assert verdict(app) == before
     assert "has not run" in app.info[0].value
-    app.number_input(key="attack.lavan.iterations").set_value(1).run()
+    app.number_input(key=key_of("attack.lavan.iterations")).set_value(1).run()
     app.button(key="run_attack").click().run()
     assert said(app) == []
     assert not app.info
@@ -121,10 +122,10 @@ def test_a_bad_link_is_one_sentence_and_the_rest_of_it_counts():
 def test_the_link_holds_what_is_not_the_default():
     app = attack_page(attack="noise")
     assert app.query_params == {"attack": "noise"}
-    app.slider(key="attack.noise.sigma").set_value(0.5).run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.5).run()
     app.button(key=f"gallery_{OTHER}").click().run()
     assert app.query_params == {"photo": OTHER, "attack": "noise", "attack.sigma": "0.5"}
-    app.slider(key="attack.noise.sigma").set_value(0.125).run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.125).run()
     assert app.query_params == {"photo": OTHER, "attack": "noise"}
 
 
@@ -143,20 +144,20 @@ def test_what_two_pages_have_in_common_is_there_at_once():
 
 def test_choices_survive_page_changes():
     app = attack_page(attack="noise")
-    app.slider(key="attack.noise.sigma").set_value(0.5).run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.5).run()
     app.switch_page("pages/gradient_smoothing.py").run()
     app.segmented_control(key="defense").set_value("wlgs").run()
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     link = {"attack": "noise", "attack.sigma": "0.5", "defense": "wlgs", "defense.lam": "4"}
     assert app.query_params == link
     app.switch_page("pages/attack.py").run()
     assert said(app) == []
     assert app.title[0].value == "Attack"
-    assert app.slider(key="attack.noise.sigma").value == 0.5
+    assert app.slider(key=key_of("attack.noise.sigma")).value == 0.5
     assert app.query_params == link
     app.switch_page("pages/gradient_smoothing.py").run()
     assert app.segmented_control(key="defense").value == "wlgs"
-    assert app.slider(key="defense.lgs.lam").value == 4.0
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 4.0
 
 
 @pytest.mark.parametrize("name", GRADIENT_SMOOTHING)
@@ -206,9 +207,9 @@ def test_a_lambda_move_changes_only_what_it_must(monkeypatch):
     app = smoothing_page(defense="wlgs")
     asked = []
     monkeypatch.setattr(gradient_smoothing, "ribbon_of", _spied(gradient_smoothing.ribbon_of, asked))
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 4.0
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 4.0
     assert asked[0].lams[0] == 0
 
 
@@ -230,7 +231,7 @@ def test_an_attacker_who_knows_waits_for_the_button_and_is_asked_again_when_lamb
     assert said(app) == []
     assert not app.info
     assert "Forwards through the defense" in " ".join(caption.value for caption in app.caption)
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     assert said(app) == []
     assert app.info
     again = [button for button in app.button if button.label in ("Run it", "Run it again")]
@@ -256,8 +257,8 @@ def test_a_link_restores_what_the_attacker_knows_and_runs_it():
     app = smoothing_page(**{"attack": "fgsm", "defense": "wlgs", "threat": "exact", "defense.lam": "auto"})
     assert said(app) == []
     assert app.segmented_control(key="threat").value == "exact"
-    assert app.toggle(key="defense.lgs.lam.auto").value
-    assert app.slider(key="defense.lgs.lam").disabled
+    assert app.toggle(key=key_of("defense.lgs.lam") + ".auto").value
+    assert app.slider(key=key_of("defense.lgs.lam")).disabled
     assert "as nothing is secret" in " ".join(caption.value for caption in app.caption)
     assert not app.info
 
@@ -273,13 +274,13 @@ def test_lambda_stays_when_the_method_changes():
     app = smoothing_page(**{"defense": "lgs", "defense.lam": "3.5"})
     app.segmented_control(key="defense").set_value("wlgs").run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 3.5
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 3.5
 
 
 def test_values_that_do_not_go_together_are_a_sentence_and_change_nothing():
     app = smoothing_page(**{"defense": "lgs", "defense.lam": "3"})
     before = verdict(app)
-    app.slider(key="defense.lgs.overlap").set_value(40).run()
+    app.slider(key=key_of("defense.lgs.overlap")).set_value(40).run()
     (sentence,) = said(app)
     assert "overlap must be less than block" in sentence.casefold()
     assert verdict(app) == before
@@ -289,11 +290,11 @@ def test_the_papers_values_come_back_by_a_button():
     app = smoothing_page(**{"defense": "slgs", "defense.lam": "5", "defense.erosions": "0"})
     app.button(key="papers_values").click().run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 2.3
-    assert app.slider(key="defense.slgs.erosions").value == 2
-    assert app.selectbox(key="defense.slgs.saliency").value == "gradient"
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 2.3
+    assert app.slider(key=key_of("defense.slgs.erosions")).value == 2
+    assert app.selectbox(key=key_of("defense.slgs.saliency")).value == "gradient"
     app.button(key="defaults").click().run()
-    assert app.selectbox(key="defense.slgs.saliency").value == "auto"
+    assert app.selectbox(key=key_of("defense.slgs.saliency")).value == "auto"
 
 
 def test_a_classifier_that_cannot_be_had_is_a_sentence_and_the_former_stays(monkeypatch):

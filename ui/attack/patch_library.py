@@ -83,12 +83,12 @@ def take(name: str, patch: Patch) -> str:
 
 def shaping(scene: Scene) -> None:
     """Which patch, and by numbers where, how large and at what angle."""
-    parameter_widget("attack", selection.attacks(), ATTACK, "patch")
+    parameter_widget("attack", selection.attacks()[ATTACK], "patch")
     attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, UniversalPatch)
     _portrait(attack)
     for name in ("x", "y", "scale", "rotation"):
-        parameter_widget("attack", selection.attacks(), ATTACK, name, typed=True)
+        parameter_widget("attack", selection.attacks()[ATTACK], name, typed=True)
 
 
 def place(scene: Scene) -> None:

@@ -49,7 +49,8 @@ _BATCH = 8
 _FRAMES = 40
 _THUMB = 112
 """Side of a photo that is shown before the training, px."""
-_REGISTRY = {"patch": Recipe}
+_KIND = "training"
+"""Of method, in the session's keys."""
 _TARGET, _GALLERY, _FILES = "training_target", "training_gallery", "training_files"
 _FIRST_TARGET = "pizza"
 
@@ -157,8 +158,8 @@ def settings(scene: Scene) -> None:
         on_click=_begin,
         args=(scene,),
     )
-    st.session_state.setdefault(state_key("training", _REGISTRY, "patch", Recipe.parameter("batch")), _BATCH)
-    parameter_widgets("training", _REGISTRY, "patch")
+    st.session_state.setdefault(state_key(_KIND, Recipe.parameter("batch")), _BATCH)
+    parameter_widgets(_KIND, Recipe)
 
 
 def _running() -> Course | None:
@@ -178,7 +179,7 @@ def _begin(scene: Scene) -> None:
         notice("A patch needs photos to learn from: choose some of the gallery or bring your own.")
         return
     others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in chosen]
-    values: dict[str, Any] = values_of("training", _REGISTRY, "patch", st.session_state)
+    values: dict[str, Any] = values_of(_KIND, Recipe, st.session_state)
     recipe = Recipe(**values)
     training = Training(recipe, st.session_state[_TARGET], scene.classifier)
     course = Course(training, photos, others)

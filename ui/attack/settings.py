@@ -77,14 +77,14 @@ def show(scene: Scene) -> None:
             help="The label that the classifier shall say. Type to search; without one it is random.",
         )
     button = st.container()
-    parameter_widgets("attack", methods, name, without=_CENTRE)
+    parameter_widgets("attack", methods[name], without=_CENTRE)
     attempt = attempt_as_set(scene)
     if isinstance(attempt.attack, UniversalPatch) and attempt.attack.card is not None:
         st.caption(_about(attempt.attack.card, scene))
     if isinstance(attempt.attack, PatchAttack):
         placing(scene, attempt.attack)
         for parameter in _CENTRE:
-            parameter_widget("attack", methods, name, parameter)
+            parameter_widget("attack", methods[name], parameter)
     if not attempt.instant:
         has_run = selection.ATTACK_WANTED in st.session_state or workbench().has_run(scene, attempt)
         button.button(

@@ -105,7 +105,7 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
     lines: dict[tuple[str, str], list[tuple[float, Mapping[str, Any]]]] = {}
     for cell in cells:
         facts = defenses.get(cell["defense"])
-        lam = None if facts is None else facts["parameters"].get("lam")
+        lam = None if facts is None else facts["parameters"].get(_strength_name(facts))
         if facts is not None and lam is not None and cell["accuracy"]["share"] is not None:
             lines.setdefault((_kind(facts), cell["attack"]), []).append((lam, cell["accuracy"]))
     lines = {key: line for key, line in lines.items() if len({lam for lam, _ in line}) > 1}
@@ -146,10 +146,15 @@ def _kind(facts: Mapping[str, Any]) -> str:
     """A defense by its name and whatever differs from the defaults, λ left out."""
     cls = DEFENSES.get(facts["name"])
     defaults = {} if cls is None else {known.name: known.default for known in cls.parameters()}
-    own = {key: value for key, value in facts["parameters"].items() if key != "lam"}
+    own = {key: value for key, value in facts["parameters"].items() if key != _strength_name(facts)}
     differing = {key: value for key, value in own.items() if defaults.get(key) != value}
     name = facts["name"].upper() if len(facts["name"]) <= _SHORT else facts["name"]
     return f"{name}, {parameter_words(facts['name'], differing, DEFENSES)}" if differing else name
+
+
+def _strength_name(facts: Mapping[str, Any]) -> str:
+    cls = DEFENSES.get(facts["name"])
+    return "" if cls is None else cls.strength_name
 
 
 def threat_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figure | None:

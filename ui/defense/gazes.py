@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import streamlit as st
 from torch import Tensor
 
 from classifiers import Classifier
+from defenses import Looking
 from evaluation.one_photo.story import Story
-from explain import chosen, saliency, share_inside
+from explain import chosen, share_inside
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
@@ -40,13 +40,12 @@ class Gaze:
 
 def section(scene: Scene, _result: Result | None, story: Story) -> None:
     """The maps; nothing for a defense that does not ask where the classifier looks."""
-    values = story.defense.values() if story.defense else {}
-    if "saliency" not in values:
+    defense = story.defense
+    if not isinstance(defense, Looking):
         return
     st.subheader("Where the classifier looks", anchor=False)
-    used = chosen(str(values["saliency"]), scene.classifier)
-    options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
-    gazes = gazes_of(workbench(), scene, story, **options)
+    used = chosen(defense.saliency, scene.classifier)
+    gazes = gazes_of(workbench(), scene, story)
     *pictures, words = st.columns(len(gazes) + 1, gap="medium")
     for column, gaze in zip(pictures, gazes, strict=True):
         column.image(
@@ -56,23 +55,25 @@ def section(scene: Scene, _result: Result | None, story: Story) -> None:
             alt=f"Saliency by {gaze.method}",
             caption=_caption(gaze, in_use=gaze.method == used),
         )
-    words.markdown(_why(scene))
+    words.markdown(_why(scene, defense))
 
 
-def gazes_of(bench: Workbench, scene: Scene, story: Story, **options: Any) -> list[Gaze]:
+def gazes_of(bench: Workbench, scene: Scene, story: Story) -> list[Gaze]:
     """Where the classifier looks on the photo that is defended, by each of ``METHODS``."""
+    defense = story.defense
+    assert isinstance(defense, Looking)
     x = (story.attacked or story.clean).x
     mask = story.trace.mask if story.trace is not None else None
     marks = [bench.memo.mark(maps) for maps in (x, mask) if maps is not None]
-    key = ("gaze", scene.classifier.identity, *sorted(options.items()), *marks)
+    key = ("gaze", scene.classifier.identity, defense.top_k, defense.loss, defense.seed, *marks)
     return [
-        bench.once((*key, method), partial(_gaze, method, x, mask, scene.classifier, options))
+        bench.once((*key, method), partial(_gaze, defense, method, x, mask, scene.classifier))
         for method in METHODS
     ]
 
 
-def _gaze(method: str, x: Tensor, mask: Tensor | None, model: Classifier, options: dict[str, Any]) -> Gaze:
-    looked = saliency(x, model, method=method, **options)
+def _gaze(defense: Looking, method: str, x: Tensor, mask: Tensor | None, model: Classifier) -> Gaze:
+    looked = defense.look(x, model, method)
     picture = to_png(render(Step(method, looked, "heat", own_scale=True)))
     share = float(share_inside(looked, mask.to(looked))) if mask is not None and bool(looked.sum()) else None
     return Gaze(method, picture, share)
@@ -83,12 +84,11 @@ def _caption(gaze: Gaze, *, in_use: bool) -> str:
     return f"{gaze.method}{' (in use)' if in_use else ''}{share}"
 
 
-def _why(scene: Scene) -> str:
-    wish = "SLGS and WLGS smooth where the classifier looks, so its map must gather on the patch. "
+def _why(scene: Scene, defense: Looking) -> str:
     method = scene.classifier.saliency
     if method == "gradient":
-        return f"{wish}**auto** takes the gradient, as the papers do."
+        return f"{defense.hopes} **auto** takes the gradient, as the papers do."
     return (
-        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; in "
-        "small networks the papers' gradient hardly gathers on the patch."
+        f"{defense.hopes} **auto** takes **{method}**, which this classifier's card names because there it "
+        "does; in small networks the papers' gradient hardly gathers on the patch."
     )

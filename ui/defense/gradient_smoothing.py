@@ -38,9 +38,9 @@ def ribbon_of(bench: Workbench, scene: Scene, attempt: Attempt | None, story: St
     What the classifier says for each of them lies in the memo of the ``bench`` when the slider comes there.
     """
     defense = _defense(story)
-    rest = {name: value for name, value in defense.values().items() if name != "lam"}
+    rest = {name: value for name, value in defense.values().items() if name != defense.strength_name}
     key = ("ribbon", scene.key, attempt.key if attempt else None, type(defense), *rest.items())
-    lams = cast(tuple[float, ...], values_over(defense.parameter("lam"), MOST_SLIDER_STOPS))
+    lams = cast(tuple[float, ...], values_over(defense.parameter(defense.strength_name), MOST_SLIDER_STOPS))
     x = (story.attacked or story.clean).x
     return bench.once(key, lambda: ribbon_over(lams, x, scene.classifier, defense))
 

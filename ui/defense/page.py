@@ -108,7 +108,7 @@ def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Sec
     pictures, controls = st.columns([3, 1], gap="large")
     with controls, calmly():
         _buttons(name)
-        parameter_widgets("defense", DEFENSES, name)
+        parameter_widgets("defense", DEFENSES[name])
     with calmly():
         with controls:
             defense = _defense()
@@ -143,7 +143,7 @@ def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
         return
     st.caption(threat.words(defense, scene.classifier))
     if threat.knows and defense.is_random(scene.classifier):
-        parameter_widgets("threat", THREATS, selection.method("threat"))
+        parameter_widgets("threat", THREATS[selection.method("threat")])
     if not (result.present and threat.knows) or (attempt.threat, attempt.against) == (threat, defense):
         return
     words, button = st.columns([4, 1], vertical_alignment="center")

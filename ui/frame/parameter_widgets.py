@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from story import Parameter
-from ui.session.parameters import Registry, auto_key, on_screen, state_key
+from story import Parameter, Parametrised
+from ui.session.parameters import auto_key, on_screen, state_key
 
 MOST_SLIDER_STOPS = 600
 """A number with more places to stop at than this is typed, not dragged."""
@@ -35,23 +35,23 @@ def help_text(parameter: Parameter) -> str:
     return "\n\n".join(lines).replace("~", r"\~")
 
 
-def parameter_widgets(kind: str, registry: Registry, method: str, *, without: Sequence[str] = ()) -> None:
+def parameter_widgets(kind: str, method: type[Parametrised], *, without: Sequence[str] = ()) -> None:
     """One widget for each parameter of ``method`` but those ``without``; what is advanced lies folded."""
-    parameters = [parameter for parameter in registry[method].parameters() if parameter.name not in without]
+    parameters = [parameter for parameter in method.parameters() if parameter.name not in without]
     for parameter in parameters:
         if not parameter.advanced:
-            _widget(parameter, state_key(kind, registry, method, parameter))
+            _widget(parameter, state_key(kind, parameter))
     advanced = [parameter for parameter in parameters if parameter.advanced]
     if advanced:
         with st.expander("More parameters", icon=":material/tune:"):
             for parameter in advanced:
-                _widget(parameter, state_key(kind, registry, method, parameter))
+                _widget(parameter, state_key(kind, parameter))
 
 
-def parameter_widget(kind: str, registry: Registry, method: str, name: str, *, typed: bool = False) -> None:
+def parameter_widget(kind: str, method: type[Parametrised], name: str, *, typed: bool = False) -> None:
     """The widget of one parameter; a number is ``typed`` or has a slider where that is short enough."""
-    parameter = registry[method].parameter(name)
-    _widget(parameter, state_key(kind, registry, method, parameter), typed=typed)
+    parameter = method.parameter(name)
+    _widget(parameter, state_key(kind, parameter), typed=typed)
 
 
 def _widget(parameter: Parameter, key: str, *, typed: bool = False) -> None:

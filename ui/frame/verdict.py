@@ -54,7 +54,7 @@ def adversary(story: Story) -> int | None:
     """Number of the label that the attack is for: its target, else whatever it made the classifier say."""
     if story.target is not None:
         return story.target
-    wanted = getattr(story.attack, "target_label", None)
+    wanted = None if story.attack is None else story.attack.target_label
     if wanted in story.labels:
         return story.labels.index(wanted)
     if story.attacked is not None and story.attacked.label != story.source:
@@ -172,9 +172,8 @@ def meanings(story: Story) -> dict[str, tuple[str, str]]:
     found = {story.labels[story.source]: (TRUE_COLOUR, "clean label")}
     against = adversary(story)
     if against is not None and against != story.source:
-        meant = against == story.target or story.labels[against] == getattr(
-            story.attack, "target_label", None
-        )
+        wanted = None if story.attack is None else story.attack.target_label
+        meant = against == story.target or story.labels[against] == wanted
         word = "target" if meant else "attack's label"
         found[story.labels[against]] = (TARGET_COLOUR, word)
     return found

@@ -162,10 +162,10 @@ def _run_now(scene: Scene) -> None:
         st.error("Choose a file first.", icon=":material/error:")
         return
     attacking: dict[str, Attack] = {
-        name: ATTACKS[name](**values_of("attack", ATTACKS, name, st.session_state)) for name in attacks
+        name: ATTACKS[name](**values_of("attack", ATTACKS[name], st.session_state)) for name in attacks
     }
     defending: dict[str, Defense] = {
-        name: DEFENSES[name](**values_of("defense", DEFENSES, name, st.session_state)) for name in defenses
+        name: DEFENSES[name](**values_of("defense", DEFENSES[name], st.session_state)) for name in defenses
     }
     _show(
         run_library.begin_with(

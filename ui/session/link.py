@@ -70,9 +70,9 @@ def defaults(choices: Choices) -> dict[str, Any]:
     """Key in the session -> value, of all that a link without a query means; the size is the classifier's."""
     state: dict[str, Any] = {name: choices.default(name) for name in (*choices.plain, *choices.methods)}
     for kind, registry in choices.methods.items():
-        for method, known in registry.items():
-            for parameter in known.parameters():
-                state |= stored(parameter, state_key(kind, registry, method, parameter), parameter.default)
+        for method in registry.values():
+            for parameter in method.parameters():
+                state |= stored(parameter, state_key(kind, parameter), parameter.default)
     return state | dict.fromkeys(_FREE)
 
 
@@ -129,7 +129,7 @@ def _read_parameters(
         view.refused.append(str(error))
         return
     for name, value in found.items():
-        view.state |= stored(known[name], state_key(kind, registry, method, known[name]), value)
+        view.state |= stored(known[name], state_key(kind, known[name]), value)
 
 
 def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict[str, str]:
@@ -151,7 +151,7 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
     for kind, registry in choices.methods.items():
         method = state.get(kind, choices.default(kind))
         for parameter in registry[method].parameters():
-            key = state_key(kind, registry, method, parameter)
+            key = state_key(kind, parameter)
             shown = held(parameter, key, state)
             if shown != on_screen(parameter, parameter.default):
                 query[f"{kind}.{parameter.name}"] = _text(shown)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from story import Parameter, Parametrised
@@ -11,28 +13,19 @@ from story.param import AUTO, Value
 Registry = Mapping[str, type[Parametrised]]
 
 
-def state_key(kind: str, registry: Registry, method: str, parameter: Parameter) -> str:
-    """Where the session keeps ``parameter`` of ``method``: "defense.lgs.lam".
+@lru_cache(maxsize=1024)
+def state_key(kind: str, parameter: Parameter) -> str:
+    """Where the session keeps ``parameter`` of the attacks, defenses or threats: "defense.lam.1f60c2".
 
-    Methods whose parameters of one name have the same values to choose from share one place, named after the
-    first of them, so that a choice stays when the method changes.
+    Methods of one ``kind`` whose parameters of one name have the same values to choose from share one place,
+    so that a value stays when the method changes. The place hangs on nothing else, neither on the methods'
+    names nor on which others there are.
     """
-    for name, known in registry.items():
-        if any(_domain(other) == _domain(parameter) for other in known.parameters()):
-            return f"{kind}.{name}.{parameter.name}"
-    return f"{kind}.{method}.{parameter.name}"
-
-
-def _domain(parameter: Parameter) -> tuple[Any, ...]:
-    return (
-        parameter.name,
-        parameter.default,
-        parameter.low,
-        parameter.high,
-        parameter.step,
-        parameter.shown_as,
-        parameter.choices,
+    values = (
+        *(parameter.low, parameter.high, parameter.step, parameter.shown_as),
+        *(() if parameter.open else (parameter.default, parameter.choices)),
     )
+    return f"{kind}.{parameter.name}.{sha256(repr(values).encode()).hexdigest()[:6]}"
 
 
 def on_screen(parameter: Parameter, value: Value) -> Value:
@@ -78,13 +71,13 @@ def _tidy(number: float) -> float:
     return float(f"{number:.6g}")
 
 
-def values_of(kind: str, registry: Registry, method: str, state: Mapping[Any, Any]) -> dict[str, Value]:
+def values_of(kind: str, method: type[Parametrised], state: Mapping[Any, Any]) -> dict[str, Value]:
     """The constructor's arguments for ``method`` as the session has them; defaults where it has none."""
     values = {}
-    for parameter in registry[method].parameters():
-        key = state_key(kind, registry, method, parameter)
-        known = key in state or state.get(auto_key(key))
+    for parameter in method.parameters():
+        key = state_key(kind, parameter)
+        is_held = key in state or state.get(auto_key(key))
         values[parameter.name] = (
-            in_code(parameter, held(parameter, key, state)) if known else parameter.default
+            in_code(parameter, held(parameter, key, state)) if is_held else parameter.default
         )
     return values

@@ -59,5 +59,4 @@ class Attempt:
     @property
     def instant(self) -> bool:
         """Whether it costs no more than a look at the photo, so that it need not be asked for."""
-        one_pass = all(parameter.name != "iterations" for parameter in self.attack.parameters())
-        return one_pass and not self.threat.knows
+        return not self.attack.iterative and not self.threat.knows

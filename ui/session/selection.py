@@ -83,7 +83,7 @@ def method(kind: str) -> str:
 
 def chosen_values(kind: str) -> dict[str, Value]:
     """The chosen parameters of the chosen attack, defense or threat."""
-    return values_of(kind, registry(kind), method(kind), st.session_state)
+    return values_of(kind, registry(kind)[method(kind)], st.session_state)
 
 
 def threat() -> Threat:
@@ -107,14 +107,13 @@ def choose_method(kind: str, name: str, method: Parametrised) -> None:
     """Chooses the attack, defense or threat ``name`` with the parameters that ``method`` has."""
     st.session_state[kind] = name
     for parameter in method.parameters():
-        key = state_key(kind, registry(kind), name, parameter)
+        key = state_key(kind, parameter)
         st.session_state.update(stored(parameter, key, getattr(method, parameter.name)))
 
 
 def parameter_key(kind: str, name: str) -> str:
     """Where the session keeps a parameter of the chosen attack, defense or threat."""
-    known = registry(kind)
-    return state_key(kind, known, method(kind), known[method(kind)].parameter(name))
+    return state_key(kind, registry(kind)[method(kind)].parameter(name))
 
 
 def query(scene: Scene) -> dict[str, str]:

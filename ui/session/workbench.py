@@ -126,10 +126,11 @@ class Workbench:
         defense = defense or (attempt.against if attempt else None)
         with on_device():
             before = kept or attacked_story(
-                scene.x,
+                scene.photo,
                 scene.classifier,
                 attempt.attack if attempt else None,
                 target=attempt.target if attempt else None,
+                size=scene.size,
                 memo=self.memo,
                 progress=report,
                 threat=attempt.threat if attempt else None,
@@ -151,8 +152,7 @@ class Workbench:
         model = scene.classifier
         scores = self.computed(lambda: logits(scene.x, model))
         target = None if attempt.target is None else model.index(attempt.target)
-        seed = getattr(attempt.attack, "seed", 0)
-        return model.labels[int(labels_for(attempt.attack, scores, target, seed))]
+        return model.labels[int(labels_for(attempt.attack, scores, target, attempt.attack.random_seed))]
 
     def iterates(self, scene: Scene, attempt: Attempt) -> Iterates | None:
         """The iterates of an attack, if it has run."""

@@ -65,7 +65,7 @@ def _present() -> dict[str, Defense]:
     found: dict[str, Defense] = {}
     for name, cls in DEFENSES.items():
         try:
-            found[name] = cls(**values_of("defense", DEFENSES, name, st.session_state))
+            found[name] = cls(**values_of("defense", cls, st.session_state))
         except ValueError:
             found[name] = cls()
     return found

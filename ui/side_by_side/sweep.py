@@ -34,7 +34,7 @@ def show(scene: Scene, result: Result | None) -> None:
         x = (story.attacked or story.clean).x
         found: dict[str, Sweep] = {}
         for defense_name in chosen:
-            defense = DEFENSES[defense_name](**values_of("defense", DEFENSES, defense_name, st.session_state))
+            defense = DEFENSES[defense_name](**values_of("defense", DEFENSES[defense_name], st.session_state))
             key = ("sweep", scene.key, attempt.key if attempt else None, defense, name)
             with st.spinner(f"{DEFENSES[defense_name].title} …"):
                 run = partial(sweep, x, story.clean.x, scene.classifier, defense, name)
@@ -70,7 +70,7 @@ def _controls() -> tuple[Sequence[str], str | None]:
     shared = [
         parameter
         for parameter in DEFENSES[chosen[0]].parameters()
-        if parameter.name != "seed"
+        if parameter.name != DEFENSES[chosen[0]].seed_name
         and all(
             parameter.name in {other.name for other in DEFENSES[name].parameters()} for name in chosen[1:]
         )

@@ -11,6 +11,7 @@ from story.export import patch_npz
 from story.param import AUTO
 from story.render import to_png
 from tests.ui.test_pages import said, verdict
+from tests.ui.widget_keys import key_of
 from ui.session.workbench import Workbench
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +49,7 @@ def number(app: AppTest, name: str):
 
 
 def chosen(app: AppTest) -> str:
-    return app.session_state["attack.universal-patch.patch"]
+    return app.session_state[key_of("attack.universal-patch.patch")]
 
 
 def png(side: int = 20, value: int = 90) -> bytes:

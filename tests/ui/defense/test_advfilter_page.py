@@ -11,6 +11,7 @@ from defenses import AdvFilter
 from denoisers import STRENGTHS, VARIANTS
 from evaluation.one_photo.advfilter import ATTACKED, AtStrength, PixelKernel
 from story import Step
+from tests.ui.widget_keys import key_of
 from ui.browser import Placement
 from ui.defense import advfilter
 
@@ -59,7 +60,7 @@ def test_all_strengths_then_another_denoiser_on_the_same_photos():
         app.run()
     assert f"of {len(STRENGTHS)} strengths by itself" in words(app)
     assert len(app.get("plotly_chart")) == 3
-    app.selectbox(key="defense.advfilter.variant").set_value("multi-head").run()
+    app.selectbox(key=key_of("defense.advfilter.variant")).set_value("multi-head").run()
     # One run: the photos are there.
     assert f"of {len(STRENGTHS)} strengths by itself" in words(app)
     assert not app.exception
@@ -130,6 +131,6 @@ def test_a_frame_and_its_words(rows):
 
 def test_the_heads_of_multi_head_are_there_to_choose():
     app = page(**{"defense.variant": "multi-head", "defense.head": "2"})
-    assert app.slider(key="defense.advfilter.head").value == 2
+    assert app.slider(key=key_of("defense.advfilter.head")).value == 2
     assert "**head 2**: the weight" in words(app)
     assert AdvFilter(variant="multi-head", head=2).head == 2

@@ -12,6 +12,7 @@ from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Survival
 from explain import STANDS_IN, STARTS
 from photos.gallery import ENTRIES
+from tests.ui.widget_keys import key_of
 from ui.charts.heat_and_blur import survival_figure
 from ui.defense import heat_and_blur
 
@@ -45,7 +46,7 @@ def test_no_values_are_called_the_papers():
     app = page(**{"defense.gamma": "3"})
     assert "papers_values" not in [button.key for button in app.button]
     app.button(key="defaults").click().run()
-    assert app.slider(key="defense.heat-and-blur.gamma").value == HeatAndBlur().gamma
+    assert app.slider(key=key_of("defense.heat-and-blur.gamma")).value == HeatAndBlur().gamma
 
 
 def test_on_the_clean_photo_there_is_nothing_to_compare():

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from tests.ui.widget_keys import key_of
+
 ROOT = Path(__file__).parents[3]
 ROWS = ["clean", "attacked", "PD", "PD + WD", "PD + R-CAM", "PD + R-CAM + WD"]
 
@@ -84,6 +86,6 @@ def test_more_draws_on_demand():
 def test_the_papers_values_and_back():
     app = page()
     app.button(key="papers_values").click().run()
-    assert app.slider(key="defense.pixel-deflection.deflections").value == 1500
+    assert app.slider(key=key_of("defense.pixel-deflection.deflections")).value == 1500
     app.button(key="defaults").click().run()
-    assert app.slider(key="defense.pixel-deflection.deflections").value == 200
+    assert app.slider(key=key_of("defense.pixel-deflection.deflections")).value == 200

@@ -4,8 +4,10 @@ from streamlit.testing.v1 import AppTest
 from tests.every_parameter import REGISTRIES
 from tests.ui.made_up_method import Method
 from ui.frame.parameter_widgets import help_text, moved_steps
+from ui.session.parameters import state_key
 
 PARAMETERS = {parameter.name: parameter for parameter in Method.parameters()}
+KEYS = {name: state_key("attack", parameter) for name, parameter in PARAMETERS.items()}
 
 
 def test_moved_steps_are_named_and_shortened():
@@ -26,23 +28,23 @@ def script():
     from tests.ui.made_up_method import Method
     from ui.frame.parameter_widgets import parameter_widgets
 
-    parameter_widgets("attack", {"made-up": Method}, "made-up")
+    parameter_widgets("attack", Method)
 
 
 def test_every_kind_of_parameter_has_its_widget():
     app = AppTest.from_function(script, default_timeout=30).run()
     assert not app.exception
-    assert app.slider(key="attack.made-up.eps").value == 8.0
-    assert app.slider(key="attack.made-up.eps").max == 255.0
-    assert app.number_input(key="attack.made-up.seed").value == 0
-    assert app.toggle(key="attack.made-up.on").value is True
-    assert app.segmented_control(key="attack.made-up.few").value == "x"
-    assert app.selectbox(key="attack.made-up.many").options == ["x", "y", "z", "w"]
+    assert app.slider(key=KEYS["eps"]).value == 8.0
+    assert app.slider(key=KEYS["eps"]).max == 255.0
+    assert app.number_input(key=KEYS["seed"]).value == 0
+    assert app.toggle(key=KEYS["on"]).value is True
+    assert app.segmented_control(key=KEYS["few"]).value == "x"
+    assert app.selectbox(key=KEYS["many"]).options == ["x", "y", "z", "w"]
     assert [caption.value for caption in app.caption] == ["moves a, b", "moves a, b … e (5 steps)"]
     assert [label.label for label in app.expander] == ["More parameters"]
-    assert not app.slider(key="attack.made-up.lam").disabled
-    app.toggle(key="attack.made-up.lam.auto").set_value(True).run()
-    assert app.slider(key="attack.made-up.lam").disabled
+    assert not app.slider(key=KEYS["lam"]).disabled
+    app.toggle(key=KEYS["lam"] + ".auto").set_value(True).run()
+    assert app.slider(key=KEYS["lam"]).disabled
 
 
 @pytest.mark.parametrize("kind", REGISTRIES)
@@ -53,10 +55,10 @@ def test_every_method_of_the_registry_has_its_widgets(kind):
         from ui.session.parameters import state_key
 
         drawn = set()
-        for method, known in REGISTRIES[kind].items():
-            keys = {p.name: state_key(kind, REGISTRIES[kind], method, p) for p in known.parameters()}
+        for method in REGISTRIES[kind].values():
+            keys = {p.name: state_key(kind, p) for p in method.parameters()}
             again = [name for name, key in keys.items() if key in drawn]
-            parameter_widgets(kind, REGISTRIES[kind], method, without=again)
+            parameter_widgets(kind, method, without=again)
             drawn |= set(keys.values())
 
     app = AppTest.from_function(every, args=(kind,), default_timeout=30).run()

@@ -22,6 +22,7 @@ from evaluation.many_photos.evaluate import Manners, Selection
 from evaluation.many_photos.run_folder import ROWS, SETTINGS, Run
 from photos import gallery_photo
 from story.render import to_png
+from tests.ui.widget_keys import key_of
 from ui.runs.files import csv_of, parquet_of, sheet_of
 from ui.runs.selected_run import plain
 
@@ -170,7 +171,7 @@ def test_a_press_opens_the_photo_with_the_very_attack(folder):
         "attacked",
     )
     assert state["target"] == row["target"]
-    assert app.slider(key="defense.lgs.lam").value == 3.5
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 3.5
     found = "".join(part.proto.body for part in app.get("html"))
     assert f"{100 * row['probability']:.0f}" in found
     assert row["predicted"] in found

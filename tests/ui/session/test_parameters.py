@@ -1,9 +1,15 @@
+from dataclasses import dataclass
+
 import pytest
+import torch
 
 from attacks import ATTACKS
+from attacks.pgd import PGD
+from attacks.universal_patch import Patch, UniversalPatch, with_patches
 from defenses import DEFENSES
 from tests.every_parameter import EVERY
 from tests.ui.made_up_method import Method
+from ui.session.link import Choices, read
 from ui.session.parameters import (
     held,
     in_code,
@@ -36,26 +42,45 @@ def test_a_value_outside_the_range_is_refused():
 
 
 def test_methods_share_what_means_the_same():
-    keys = {
-        method: state_key("defense", DEFENSES, method, known.parameter("lam"))
-        for method, known in DEFENSES.items()
-        if "lam" in {p.name for p in known.parameters()}
-    }
-    assert set(keys.values()) == {"defense.lgs.lam"}
+    for name in ("lam", "threshold", "saliency"):
+        sharing = [cls for cls in DEFENSES.values() if name in {p.name for p in cls.parameters()}]
+        assert len(sharing) == 3
+        assert len({state_key("defense", cls.parameter(name)) for cls in sharing}) == 1
 
 
 def test_methods_do_not_share_what_differs():
     def key(method):
-        eps = ATTACKS[method].parameter("eps")
-        return state_key("attack", ATTACKS, method, eps)
+        return state_key("attack", ATTACKS[method].parameter("eps"))
 
+    assert key("pgd") == key("fgsm")
     assert key("pgd") != key("pgd-l2")
+    assert state_key("defense", DEFENSES["slgs"].parameter("erosions")) != state_key(
+        "defense", DEFENSES["digital-watermarking"].parameter("erosions")
+    )
+
+
+def test_a_newcomer_placed_first_renames_nothing():
+    @dataclass(frozen=True)
+    class Newcomer(PGD):
+        title = "Newcomer"
+
+    registry = {"newcomer": Newcomer, **ATTACKS}
+    before = {parameter.name: state_key("attack", parameter) for parameter in PGD.parameters()}
+    assert {p.name: state_key("attack", p) for p in registry["newcomer"].parameters()} == before
+    asked = {"attack": "pgd", "attack.eps": "8"}
+    views = [read(asked, Choices({}, {"attack": methods})) for methods in (ATTACKS, registry)]
+    assert views[0].state == views[1].state == {"attack": "pgd", before["eps"]: 8.0}
+
+
+def test_ones_own_patches_leave_the_place_of_the_patch_as_it_is():
+    own = with_patches({"mine": Patch(torch.zeros(3, 4, 4), 0.1, None)})
+    keys = {state_key("attack", cls.parameter("patch")) for cls in (own, UniversalPatch)}
+    assert len(keys) == 1
 
 
 def test_constructor_arguments_come_from_the_session():
-    registry = {"made-up": Method}
-    state = {"attack.made-up.eps": 16.0, "attack.made-up.on": False}
-    assert values_of("attack", registry, "made-up", state) == {
+    state = {state_key("attack", PARAMETERS["eps"]): 16.0, state_key("attack", PARAMETERS["on"]): False}
+    assert values_of("attack", Method, state) == {
         "eps": 16 / 255,
         "seed": 0,
         "on": False,
@@ -72,5 +97,5 @@ def test_a_number_that_may_be_automatic_keeps_its_place():
     for value in (3.0, "auto"):
         assert in_code(lam, held(lam, "k", stored(lam, "k", value))) == value
     assert held(lam, "k", {}) == 2.0
-    state = {"attack.made-up.lam": 4.0, "attack.made-up.lam.auto": True}
-    assert values_of("attack", {"made-up": Method}, "made-up", state)["lam"] == "auto"
+    state = stored(lam, state_key("attack", lam), "auto")
+    assert values_of("attack", Method, state)["lam"] == "auto"

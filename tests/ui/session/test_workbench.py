@@ -1,14 +1,17 @@
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from attacks import ATTACKS
 from attacks.base import Cancelled
+from attacks.noise import Noise
 from attacks.universal_patch import Patch
-from defenses import DEFENSES, LGS, THREATS
+from defenses import DEFENSES, LGS, THREATS, Looking
 from evaluation.one_photo.adversarial_score import read_suspicion
+from story import param
 from ui.defense.adversarial_score import scores
 from ui.defense.gazes import gazes_of
 from ui.defense.gradient_smoothing import ribbon_of, strength_of
@@ -34,9 +37,8 @@ def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense)
     if isinstance(defense, LGS):
         ribbon_of(bench, scene, attempt, story)
     scores(bench, scene, story, read_suspicion())
-    if "saliency" in defense.values():
-        values = defense.values()
-        gazes_of(bench, scene, story, top_k=values["top_k"], loss=values["loss"], seed=values["seed"])
+    if isinstance(defense, Looking):
+        gazes_of(bench, scene, story)
     return story
 
 
@@ -176,14 +178,14 @@ def test_the_ribbon_is_the_defense_at_every_lambda(bench, scene, attempt):
 def test_gazes_say_how_much_lies_on_the_patch(bench, scene):
     tried = Attempt("lavan", ATTACKS["lavan"](iterations=1), None)
     story = bench.story(scene, tried, DEFENSES["slgs"]())
-    for gaze in gazes_of(bench, scene, story, top_k=5):
+    for gaze in gazes_of(bench, scene, story):
         assert gaze.png.startswith(b"\x89PNG")
         assert gaze.on_patch is None or 0 <= gaze.on_patch <= 1
 
 
 def test_without_a_patch_no_share_is_claimed(bench, scene, attempt):
     story = bench.story(scene, attempt, DEFENSES["slgs"]())
-    assert [gaze.on_patch for gaze in gazes_of(bench, scene, story, top_k=5)] == [None, None]
+    assert [gaze.on_patch for gaze in gazes_of(bench, scene, story)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,17 @@ def test_attacks_without_iterations_need_no_button():
     assert instant["fgsm"]
     assert not instant["pgd"]
     assert not instant["lavan"]
+
+
+def test_an_attack_is_asked_for_where_it_says_that_it_takes_a_while():
+    @dataclass(frozen=True)
+    class Patient(Noise):
+        title = "Patient noise"
+        iterative = True
+        rounds: int = param(100, low=1, high=1000, step=1, help="how often noise is added")
+
+    assert not Attempt("patient", Patient(), None).instant
+    assert Attempt("noise", Noise(), None).instant
 
 
 def patch(value: float) -> Patch:
