@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,28 +9,29 @@ from streamlit.testing.v1 import AppTest
 import classifiers
 from attacks import ATTACKS
 from classifiers import ClassifierError
-from defenses import DEFENSES
+from defenses import DEFENSES, Looking
 from photos import gallery
+from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.defense import gradient_smoothing
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
+from ui.session.parameters import state_key
 
-ROOT = Path(__file__).parents[2]
 QUICK = {"attack": "noise"}
 FIRST, OTHER = gallery()[:2]
 
 
 def attack_page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(query or QUICK)
     return app.run()
 
 
 def smoothing_page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(QUICK | query)
-    return app.switch_page("pages/gradient_smoothing.py").run()
+    return app.switch_page(page_file("gradient_smoothing")).run()
 
 
 def html_of(app: AppTest) -> str:
@@ -85,11 +85,7 @@ def test_the_first_visit_runs_what_its_link_says():
     assert said(app) == []
     assert not app.info
     assert "Attacked" in verdict(app)
-    assert app.slider(key=_key(app, "eps")).value == 8.0
-
-
-def _key(app: AppTest, name: str) -> str:
-    return next(slider.key for slider in app.slider if slider.key and slider.key.endswith(f".{name}"))
+    assert app.slider(key=key_of("attack.pgd.eps")).value == 8.0
 
 
 def test_a_target_is_chosen_by_its_label():
@@ -132,12 +128,12 @@ def test_the_link_holds_what_is_not_the_default():
 def test_what_two_pages_have_in_common_is_there_at_once():
     app = smoothing_page()
     assert "Attacked" in verdict(app)
-    app.switch_page("pages/classic_filters.py").run()
+    app.switch_page(page_file("classic_filters")).run()
     assert said(app) == []
     assert "Attacked" in verdict(app)
     app.segmented_control(key="on").set_value("clean").run()
     assert "Attacked" not in verdict(app)
-    app.switch_page("pages/pixel_deflection.py").run()
+    app.switch_page(page_file("pixel_deflection")).run()
     assert "Attacked" not in verdict(app)
     assert app.segmented_control(key="on").value == "clean"
 
@@ -145,17 +141,17 @@ def test_what_two_pages_have_in_common_is_there_at_once():
 def test_choices_survive_page_changes():
     app = attack_page(attack="noise")
     app.slider(key=key_of("attack.noise.sigma")).set_value(0.5).run()
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     app.segmented_control(key="defense").set_value("wlgs").run()
     app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     link = {"attack": "noise", "attack.sigma": "0.5", "defense": "wlgs", "defense.lam": "4"}
     assert app.query_params == link
-    app.switch_page("pages/attack.py").run()
+    app.switch_page(page_file("attack")).run()
     assert said(app) == []
     assert app.title[0].value == "Attack"
     assert app.slider(key=key_of("attack.noise.sigma")).value == 0.5
     assert app.query_params == link
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     assert app.segmented_control(key="defense").value == "wlgs"
     assert app.slider(key=key_of("defense.lgs.lam")).value == 4.0
 
@@ -169,18 +165,18 @@ def test_the_smoothing_page_tells_the_story_of_every_method(name):
     assert "does not know of the defense" in " ".join(caption.value for caption in app.caption)
     assert "Adversarial score" in html_of(app)
     assert "taken for the true label" in app.markdown[0].value
-    advanced = {parameter.name for parameter in DEFENSES[name].parameters()}
-    drawn = {widget.key.rpartition(".")[2] for kind in _WIDGETS for widget in app.get(kind) if widget.key}
-    assert advanced <= drawn
+    parameters = DEFENSES[name].parameters()
+    drawn = {widget.key for kind in _WIDGETS for widget in app.get(kind)}
+    assert {state_key("defense", parameter) for parameter in parameters} <= drawn
     heading = "Where the classifier looks"
-    assert (heading in [part.value for part in app.subheader]) == ("saliency" in advanced)
+    assert (heading in [part.value for part in app.subheader]) == issubclass(DEFENSES[name], Looking)
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_what_a_first_visit_sees_comes_back(name):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params["defense"] = name
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     assert said(app) == []
     text = " ".join(verdict(app).split())
     assert "fooled" in text
@@ -241,9 +237,9 @@ def test_an_attacker_who_knows_waits_for_the_button_and_is_asked_again_when_lamb
 
 
 def test_other_draws_of_a_random_defense_are_counted_on_demand():
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(QUICK)
-    app.switch_page("pages/pixel_deflection.py").run()
+    app.switch_page(page_file("pixel_deflection")).run()
     assert said(app) == []
     assert not [part for part in app.markdown if "other draws" in part.value]
     app.button(key="draw_again").click().run()

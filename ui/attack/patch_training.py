@@ -31,6 +31,7 @@ from ui.attack import patch_library
 from ui.browser import scrubber
 from ui.charts.attack import training_figure
 from ui.charts.axes import PLAIN
+from ui.frame.page_files import FOLDER
 from ui.frame.parameter_widgets import parameter_widgets
 from ui.frame.sidebar import PHOTO_FILES
 from ui.frame.verdict import percent
@@ -295,7 +296,7 @@ def _formed(course: Course) -> None:
                 on_click=_keep,
                 args=(course,),
             )
-        st.page_link("pages/patch_library.py", label="Put it on a photo", icon=":material/arrow_forward:")
+        st.page_link(FOLDER / "patch_library.py", label="Put it on a photo", icon=":material/arrow_forward:")
     way, aside = st.columns([1, 1], gap="large")
     with way:
         st.subheader("The way there", anchor=False)

@@ -16,6 +16,7 @@ from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
 from ui.attack import patch_library
 from ui.attack.running import Result
 from ui.browser import panels_of, scrubber, story_viewer
+from ui.frame.page_files import FOLDER
 from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
 from ui.session import selection
 from ui.session.iterates import Iterates
@@ -111,7 +112,7 @@ def _downloads(scene: Scene, result: Result) -> None:
         )
     st.subheader("Undo it", anchor=False)
     st.page_link(
-        "pages/gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
+        FOLDER / "gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
     )
 
 

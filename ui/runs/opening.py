@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,7 @@ from defenses import DEFENSES, THREATS, Oblivious
 from evaluation.many_photos.batch import NONE
 from evaluation.one_photo.report import method_of
 from photos import PhotoError
+from ui.frame.page_files import FOLDER
 from ui.frame.pages import PAGE_OF
 from ui.runs.selected_run import Chosen, changed, photos_of
 from ui.session import link, selection
@@ -21,7 +23,6 @@ from ui.session.scene import Scene
 from ui.session.workbench import workbench
 
 _GO = "failures_go"
-_ATTACK_PAGE = "pages/attack.py"
 
 
 def pressed() -> bool:
@@ -40,7 +41,7 @@ def open_photo(chosen: Chosen, row: Mapping[str, Any]) -> None:
         notice(f"{row['file']} cannot be read: {error.strerror or error}.")
 
 
-def _taken(chosen: Chosen, row: Mapping[str, Any]) -> str:
+def _taken(chosen: Chosen, row: Mapping[str, Any]) -> Path:
     """The page to go to.
 
     Raises:
@@ -71,7 +72,7 @@ def _taken(chosen: Chosen, row: Mapping[str, Any]) -> str:
         selection.want_attack()
     st.session_state["on"] = "clean" if attack is None else "attacked"
     if defense is None:
-        return _ATTACK_PAGE
+        return FOLDER / "attack.py"
     name = settings["defenses"][row["defense"]]["name"]
     selection.choose_method("defense", name, defense)
     return PAGE_OF[name]

@@ -1,7 +1,6 @@
 """The page of AdvFilter without a browser."""
 
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,18 +10,18 @@ from defenses import AdvFilter
 from denoisers import STRENGTHS, VARIANTS
 from evaluation.one_photo.advfilter import ATTACKED, AtStrength, PixelKernel
 from story import Step
+from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.browser import Placement
 from ui.defense import advfilter
 
-ROOT = Path(__file__).parents[3]
 TITLES = ["What happens to one pixel", "From no attack to the strongest"]
 
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise", "defense": "advfilter", "size": "96"} | query)
-    app = app.switch_page("pages/advfilter.py").run()
+    app = app.switch_page(page_file("advfilter")).run()
     assert not app.exception
     assert not app.error
     return app

@@ -3,7 +3,6 @@
 import re
 import time
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,17 +11,16 @@ from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Survival
 from explain import STANDS_IN, STARTS
 from photos.gallery import ENTRIES
+from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.charts.heat_and_blur import survival_figure
 from ui.defense import heat_and_blur
 
-ROOT = Path(__file__).parents[3]
-
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise", "defense": "heat-and-blur"} | query)
-    app = app.switch_page("pages/heat_and_blur.py").run()
+    app = app.switch_page(page_file("heat_and_blur")).run()
     assert not app.exception
     assert not app.error
     return app
