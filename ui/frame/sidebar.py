@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import classifiers
 from classifiers import Classifier, ClassifierError
 from photos import FORMATS, MAX_BYTES, Photo, PhotoError, gallery, gallery_entry, gallery_photo, read_photo
 from photos.crop import resized_square
-from story.render import to_png
+from story.render import png_address, to_png
 from ui.session import link
 from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
@@ -113,7 +112,7 @@ def _thumbnail(digest: str, _pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _address(photo: Photo) -> str:
-    return f"data:image/png;base64,{base64.b64encode(_thumbnail(photo.digest, photo.pixels)).decode()}"
+    return png_address(_thumbnail(photo.digest, photo.pixels))
 
 
 def _take(bench: Workbench, key: str) -> None:

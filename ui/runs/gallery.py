@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
@@ -16,10 +15,11 @@ from evaluation.many_photos.causes import CAUSES
 from evaluation.many_photos.rows import OUTCOMES, Wanted
 from photos import Source
 from photos.crop import resized_square
-from story.render import to_png
+from story.render import png_address, to_png
+from ui.frame.verdict import SIGNS
 from ui.runs.files import THUMB, Thumbnail, downloads
 from ui.runs.opening import open_photo, pressed
-from ui.runs.selected_run import SIGNS, Chosen, changed, photos_of, plain, said
+from ui.runs.selected_run import Chosen, changed, photos_of, plain, said
 from ui.session.notices import calmly
 
 _PAGE = 24
@@ -122,7 +122,7 @@ def _changes(chosen: Chosen, wanted: Wanted) -> None:
     counts = chosen.rows.changes(Wanted(wanted.attack, wanted.defense, wanted.labels))
     rows = [
         {"without": words} | {outcome: counts.get((right, outcome), 0) for outcome in OUTCOMES}
-        for right, words in ((True, "✓ right"), (False, "✗ wrong"))
+        for right, words in ((True, f"{SIGNS['right']} right"), (False, f"{SIGNS['wrong']} wrong"))
     ]
     with_it = {
         outcome: st.column_config.NumberColumn(f"{SIGNS[outcome]} {outcome} with it") for outcome in OUTCOMES
@@ -156,7 +156,7 @@ def _small(digest: str, number: int, _source: Source) -> Thumbnail | None:
 def _tiles(chosen: Chosen, shown: Sequence[Mapping[str, Any]], pictures: Sequence[Thumbnail | None]) -> None:
     """A button with its photo for each row."""
     style = "".join(
-        f".st-key-tile_{place} button{{background-image:url({_address(picture)})}}"
+        f".st-key-tile_{place} button{{background-image:url({png_address(to_png(picture))})}}"
         for place, picture in enumerate(pictures)
         if picture is not None
     )
@@ -178,7 +178,3 @@ def _tiles(chosen: Chosen, shown: Sequence[Mapping[str, Any]], pictures: Sequenc
                 st.html(
                     f"<div class=unfool-tile>is {escape(row['label'])}<small>{escape(words)}</small></div>"
                 )
-
-
-def _address(picture: Thumbnail) -> str:
-    return f"data:image/png;base64,{base64.b64encode(to_png(picture)).decode()}"

@@ -18,10 +18,9 @@ from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import SETTINGS, Run
 from photos import Source
 from ui.charts.run import name_of, parameter_words
+from ui.frame.verdict import SIGNS
 from ui.session.notices import sentence
 
-SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "unread": "?"}
-"""Outcome -> the sign before it."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$:-])")
 
 
