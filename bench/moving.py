@@ -57,7 +57,7 @@ class Page:
 
     def pictures(self, story: Story) -> bytes:
         """All steps as the browser gets them."""
-        return story_parcel(panels_of(story.steps), key="defense_story", chosen="result")
+        return story_parcel(panels_of(story.steps), key="defense_story", start_step="result")
 
     def beside(self, story: Story) -> list[object]:
         """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""

@@ -33,4 +33,4 @@ with st.spinner("Waking the classifier …"):
     # Only now, with the page's frame in sight: it takes seconds the first time.
     from ui.frame import shell
 
-shell.run(page, PAGES)
+shell.draw(page, PAGES)

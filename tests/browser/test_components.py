@@ -538,7 +538,7 @@ def test_a_parcel_holds_what_was_put_in():
 
 def test_where_the_header_tells_all_no_part_is_read_for_the_digest():
     def digest(header, parts):
-        parcel = pack(header, parts, told=True)
+        parcel = pack(header, parts, by_header=True)
         length = struct.unpack("<I", parcel[:4])[0]
         assert parcel[4 + length :] == b"".join(parts)
         return json.loads(parcel[4 : 4 + length])["digest"]

@@ -66,11 +66,11 @@ def _take() -> None:
             continue
         seen.add(file.file_id)
         try:
-            found = read_patch_file(file.getvalue(), file.name)
+            patch_file = read_patch_file(file.getvalue(), file.name)
         except PhotoError as error:
             notice(sentence(error))
             continue
-        take(found.name, Patch(found.pixels, found.share or _SHARE, found.target))
+        take(patch_file.name, Patch(patch_file.pixels, patch_file.share or _SHARE, patch_file.target))
 
 
 def take(name: str, patch: Patch) -> str:
@@ -91,7 +91,7 @@ def shaping(scene: Scene) -> None:
         parameter_widget("attack", selection.attacks()[ATTACK], name, typed=True)
 
 
-def place(scene: Scene) -> None:
+def placing(scene: Scene) -> None:
     """The photo, and the patch on it to drag."""
     attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, PatchAttack)
@@ -127,7 +127,7 @@ def _drop(name: str) -> None:
         st.session_state.pop(key, None)
 
 
-def outcome(scene: Scene, result: Result) -> None:
+def show_result(scene: Scene, result: Result) -> None:
     """Does it fool the classifier there, and does it cover the object?"""
     story, attack = result.story, result.attempt.attack
     assert isinstance(attack, PatchAttack) and story.trace is not None and story.trace.mask is not None
@@ -151,11 +151,11 @@ def _looked(scene: Scene, story: Story) -> Step:
     """The class activation map of the clean photo."""
 
     def ask() -> Step:
-        found = object_map(story.clean.x, scene.classifier)
+        activation = object_map(story.clean.x, scene.classifier)
         note = (
             f"Where the clean photo says {story.labels[story.source]}, as far as it is above the map's mean."
         )
-        return Step("class activation map", found, "heat", note, own_scale=True)
+        return Step("class activation map", activation, "heat", note, own_scale=True)
 
     return workbench().once(("cam", scene.key), ask)
 

@@ -78,7 +78,7 @@ class Course(Background[Formed]):
         squares: photos (N, 3, S, S) in [0, 1] that it learns from, as the classifier gets them.
         others: photos of the gallery that it does not learn from, (M, 3, S, S), M may be 0.
         kept: name in the library; empty as long as it is not kept.
-        found: what it does to ``squares`` and, where there are any, to ``others``, as ``measured`` says;
+        effects: what it does to ``squares`` and, where there are any, to ``others``, as ``measured`` says;
             empty until that is asked.
     """
 
@@ -90,13 +90,13 @@ class Course(Background[Formed]):
         self.squares = torch.cat([photo.working(side) for photo in photos])
         self.others = torch.cat([torch.empty(0, 3, side, side), *(photo.working(side) for photo in others)])
         self.kept = ""
-        self.found: list[dict[str, Any]] = []
+        self.effects: list[dict[str, Any]] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]
 
     def forming(self) -> Iterator[Formed]:
         """The patch after each step."""
         for lesson in lessons(
-            self.training, len(self._small), lambda chosen: [self._small[n] for n in chosen]
+            self.training, len(self._small), lambda numbers: [self._small[n] for n in numbers]
         ):
             pixels = (self.training.patch[0] * 255).round().to("cpu", torch.uint8)
             yield Formed(lesson, pixels)
@@ -174,12 +174,12 @@ def _course() -> Course | None:
 
 
 def _begin(scene: Scene) -> None:
-    chosen = st.session_state[_GALLERY]
-    photos = [gallery_photo(name) for name in chosen] + _own_photos(st.session_state[_FILES] or [])
+    names = st.session_state[_GALLERY]
+    photos = [gallery_photo(name) for name in names] + _own_photos(st.session_state[_FILES] or [])
     if not photos:
         notice("A patch needs photos to learn from: choose some of the gallery or bring your own.")
         return
-    others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in chosen]
+    others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in names]
     values: dict[str, Any] = values_of(_KIND, Recipe, st.session_state)
     recipe = Recipe(**values)
     training = Training(recipe, st.session_state[_TARGET], scene.classifier)
@@ -192,15 +192,15 @@ def _begin(scene: Scene) -> None:
 
 def _own_photos(files: Sequence[Any]) -> list[Photo]:
     """Those that can be read; of each other one a sentence is said."""
-    found = []
+    photos = []
     for file in files[:MOST_PHOTOS]:
         try:
-            found.append(read_photo(file.getvalue(), file.name))
+            photos.append(read_photo(file.getvalue(), file.name))
         except PhotoError as error:
             notice(sentence(error))
     if len(files) > MOST_PHOTOS:
         notice(f"{len(files)} photos are too many: it learns from the first {MOST_PHOTOS}.")
-    return found
+    return photos
 
 
 # --- what is seen -----------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ def _discard() -> None:
 
 def _formed(course: Course) -> None:
     """What it does now, how it came about, and where it goes."""
-    st.markdown(_found(course))
+    st.markdown(_effect(course))
     with st.container(horizontal=True, vertical_alignment="center"):
         if course.kept:
             st.success(f"In your library as “{course.kept}”.", icon=":material/check:")
@@ -309,15 +309,15 @@ def _keep(course: Course) -> None:
     course.kept = patch_library.take(course.target, course.patch)
 
 
-def _found(course: Course) -> str:
+def _effect(course: Course) -> str:
     """The share of whole photos that it fools, seen and unseen."""
-    if not course.found:
+    if not course.effects:
         patch = eight_bit(course.training.patch)
         with on_device():
-            course.found = [
+            course.effects = [
                 measured(patch, course.training, [x]) for x in (course.squares, course.others) if len(x)
             ]
-    seen, *unseen = course.found
+    seen, *unseen = course.effects
     words = [_share("the photos that it learned from", seen)]
     words += [_share("the gallery's photos that it never saw", others) for others in unseen]
     return (

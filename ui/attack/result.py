@@ -29,7 +29,7 @@ def show_result(scene: Scene, result: Result) -> None:
     """All of it, from the verdict down to the downloads."""
     story = result.story
     st.html(verdict_html(stages(story)) + badge_html(story))
-    story_viewer(panels_of(_pictures(story)), key="attack_story", chosen="attacked", side_by_side=True)
+    story_viewer(panels_of(_pictures(story)), key="attack_story", start_step="attacked", side_by_side=True)
     assert story.attacked is not None
     meaning = meanings(story)
     before, after = st.columns(2, gap="medium")

@@ -51,7 +51,7 @@ def result(scene: Scene, *, with_button: bool, through: bool = False) -> Result 
     interrupted = st.session_state.pop(_RUNNING, False)
     wanted = st.session_state.pop(selection.ATTACK_WANTED, False)
     if wanted and not attempt.instant:
-        return Result(attempt, _run(scene, attempt), present=True)
+        return Result(attempt, _attacked(scene, attempt), present=True)
     if attempt.instant or bench.has_run(scene, attempt):
         return Result(attempt, bench.story(scene, attempt), present=True)
     if interrupted:
@@ -65,8 +65,8 @@ def _offer(attempt: Attempt, last: Attempt | None, with_button: bool) -> None:
     text = f"{_named(attempt)} has not run with these settings on this photo yet."
     if last:
         text += f" Below is the last result, of {_named(last)}."
-    place, beside = st.columns([4, 1], vertical_alignment="center") if with_button else (st.container(), None)
-    place.info(text, icon=":material/hourglass_empty:")
+    words, beside = st.columns([4, 1], vertical_alignment="center") if with_button else (st.container(), None)
+    words.info(text, icon=":material/hourglass_empty:")
     if beside:
         beside.button(
             "Run it",
@@ -84,11 +84,11 @@ def _named(attempt: Attempt) -> str:
     return f"{attempt.attack.title} through {attempt.against.title} ({attempt.threat.title})"
 
 
-def _run(scene: Scene, attempt: Attempt) -> Story:
+def _attacked(scene: Scene, attempt: Attempt) -> Story:
     """Runs the attack with its progress; Streamlit ends this very run when the visitor does anything else."""
     st.session_state[_RUNNING] = True
-    place = st.empty()
-    with place.container(border=True):
+    box = st.empty()
+    with box.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             bar = st.progress(0.0, f"{attempt.attack.title}: starting")
             st.button("Cancel", icon=":material/close:", key="cancel_attack", on_click=_cancelled)
@@ -115,10 +115,10 @@ def _run(scene: Scene, attempt: Attempt) -> Story:
     except Exception:
         # Not where the visitor ended it: then the next run is to know.
         st.session_state.pop(_RUNNING, None)
-        place.empty()
+        box.empty()
         raise
     st.session_state.pop(_RUNNING, None)
-    place.empty()
+    box.empty()
     return story
 
 

@@ -42,20 +42,20 @@ def more(scene: Scene, result: Result | None, story: Story) -> None:
         st.markdown("Choose the attacked photo to see its heat beside that of the clean photo.")
         return
     attacked = story.attacked.x
-    found = workbench().once(
+    by_start = workbench().once(
         ("heats", scene.key, result.attempt.key, defense),
         lambda: heats(story.clean.x, attacked, scene.classifier, defense),
     )
-    _side_by_side(found)
+    _side_by_side(by_start)
     _many(scene, result, defense)
 
 
-def _side_by_side(found: dict[str, Heats]) -> None:
+def _side_by_side(by_start: dict[str, Heats]) -> None:
     st.markdown(
         "The heat of the clean and of the attacked photo, for each start of the relevance. A correlation of "
         "1 means that the attack has not moved it at all; near 0, nothing of it has survived."
     )
-    for column, (start, kept) in zip(st.columns(len(found), gap="medium"), found.items(), strict=True):
+    for column, (start, kept) in zip(st.columns(len(by_start), gap="medium"), by_start.items(), strict=True):
         column.markdown(f"**{start}**: correlation **{kept.correlation:.2f}**")
         # Side by side on a phone too, where columns would lie below each other.
         with column.container(horizontal=True, gap="small"):

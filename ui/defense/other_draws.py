@@ -36,12 +36,12 @@ def section(scene: Scene, result: Result | None, story: Story) -> None:
     if st.session_state.get(_ASKED) != key:
         st.caption("What you see above is one draw. Does the attack fool the others too?")
         return
-    found = workbench().once(key, lambda: over_draws(story, scene.classifier, count))
-    if found is None:
+    draws = workbench().once(key, lambda: over_draws(story, scene.classifier, count))
+    if draws is None:
         return
-    low, high = found.interval
-    rejected = f", rejected in {found.rejected}" if found.rejected else ""
+    low, high = draws.interval
+    rejected = f", rejected in {draws.rejected}" if draws.rejected else ""
     st.markdown(
-        f"Fooled in **{found.fooled} of {found.count}** other draws, which speaks for {percent(low)} to "
-        f"{percent(high)} of all (95 % interval); the clean label came out in {found.right}{rejected}."
+        f"Fooled in **{draws.fooled} of {draws.count}** other draws, which speaks for {percent(low)} to "
+        f"{percent(high)} of all (95 % interval); the clean label came out in {draws.right}{rejected}."
     )

@@ -119,7 +119,7 @@ def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Sec
             st.html(verdict_html(stages(story)))
             adversarial_score.gauge(scene, story)
         with pictures:
-            story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
+            story_viewer(panels_of(story.steps), key="defense_story", start_step="result")
         for section in sections:
             section(scene, result, story)
         selection.write_link(scene)

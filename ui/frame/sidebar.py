@@ -93,11 +93,11 @@ def _gallery() -> None:
     with st.grid(3, min_column_width=64, gap="xsmall"):
         for name in names:
             entry = gallery_entry(name)
-            chosen = st.session_state["photo"] == name
+            is_selected = st.session_state["photo"] == name
             st.button(
                 entry.label or entry.title,
                 key=f"gallery_{name}",
-                type="primary" if chosen else "secondary",
+                type="primary" if is_selected else "secondary",
                 width="stretch",
                 help=f"{entry.title}. {entry.credit}",
                 on_click=st.session_state.update,
@@ -202,7 +202,7 @@ def _title(name: str) -> str:
     return "Your own …" if name == link.OWN else classifiers.title(name)
 
 
-def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
+def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
     """The chosen classifier; where it cannot be had, the former one, which is then chosen again."""
     before, name = bench.classifier, st.session_state["classifier"]
     if name == link.OWN:
@@ -210,7 +210,7 @@ def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
 
     def show(done: int, total: int) -> None:
         share = min(done / total, 1.0) if total else 0.0
-        place.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        box.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     try:
         classifier = load_classifier(name, device, show)

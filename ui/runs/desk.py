@@ -95,8 +95,8 @@ class Desk:
                 time.sleep(_LENT)
 
         try:
-            told = run_library.told_of(Run(folder))
-            classifier = self._load(told.get("classifier", ""), told["settings"]["device"])
+            record = run_library.told_of(Run(folder))
+            classifier = self._load(record.get("classifier", ""), record["settings"]["device"])
             run_library.go_on(Run(folder), classifier, Manners(on_device, pause))
         except Cancelled:
             return ""

@@ -71,8 +71,8 @@ def begin() -> bool:
     elif page != before:
         # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
         # until then the new page's widget has none.
-        known = [key for key in link.defaults(choices()) if key in st.session_state]
-        st.session_state.update({key: st.session_state[key] for key in known})
+        keys = [key for key in link.defaults(choices()) if key in st.session_state]
+        st.session_state.update({key: st.session_state[key] for key in keys})
     return first
 
 

@@ -60,13 +60,13 @@ def _cells(scene: Scene, story: Story, defenses: dict[str, Defense]) -> Any:
 
 def _present() -> dict[str, Defense]:
     """Every defense as the visitor has set it; with its own values where his don't fit together."""
-    found: dict[str, Defense] = {}
+    defenses: dict[str, Defense] = {}
     for name, cls in DEFENSES.items():
         try:
-            found[name] = cls(**values_of("defense", cls, st.session_state))
+            defenses[name] = cls(**values_of("defense", cls, st.session_state))
         except ValueError:
-            found[name] = cls()
-    return found
+            defenses[name] = cls()
+    return defenses
 
 
 # --- the table --------------------------------------------------------------------------------------------

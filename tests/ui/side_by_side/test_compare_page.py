@@ -121,7 +121,7 @@ class TestVerdictOnAVote:
         assert story.restored is False
         assert story.defended.outcome == "rejected"
         last = stages(story)[-1]
-        assert (last.outcome, last.good, last.probability) == ("rejected", None, None)
+        assert (last.effect, last.good, last.probability) == ("rejected", None, None)
         assert last.label == "noisy · rough · flat"
         assert "unfool-open" in verdict_html(stages(story))
         assert "rejected: no label has enough votes" in tally_html(story)
@@ -129,5 +129,5 @@ class TestVerdictOnAVote:
     def test_an_accepted_label_is_judged_like_any_other(self):
         story = self.story(None, None)
         assert story.defended.outcome == "accepted"
-        assert stages(story)[-1].outcome == "kept"
+        assert stages(story)[-1].effect == "kept"
         assert "accepted: rough" in tally_html(story)
