@@ -42,8 +42,8 @@ class Page:
     """A visitor's page with one defense on it, without Streamlit around it.
 
     Attributes:
-        bench: what his visit has computed.
-        scene: his photo and classifier.
+        bench: what the visit has computed.
+        scene: the photo and the classifier.
         attempt: the attack on it.
     """
 

@@ -36,8 +36,8 @@ def attempt_as_set(scene: Scene, *, through: bool = False) -> Attempt:
 
     Args:
         scene: what the sidebar says.
-        through: whether the attacker may know the chosen defense, as he does on the defenses' pages. One who
-            asks for no gradient has no use for it.
+        through: whether the attacker may know the chosen defense, as they may on the defenses' pages. An
+            attack that asks for no gradient has no use for it.
 
     Raises:
         ValueError: parameters that don't go together.

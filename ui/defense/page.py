@@ -134,7 +134,7 @@ def _defense() -> Defense:
 
 
 def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
-    """Which gradient the attacker uses, and whether he used it on this very defense."""
+    """Which gradient the attacker uses, and whether they used it on this very defense."""
     if result is None:
         return
     attempt, threat = result.attempt, selection.threat()

@@ -12,7 +12,7 @@ from typing import Any
 from ui.session.parameters import Registry, held, on_screen, state_key, stored
 
 OWN = "own"
-"""Stands in a link for a photo or a classifier that the visitor brought; only his own session has it."""
+"""Stands in a link for a photo or a classifier that the visitor brought; only their own session has it."""
 SMALLEST, LARGEST = 160, 400
 """Range of the working size in the app, px."""
 _FREE = ("target", "run")

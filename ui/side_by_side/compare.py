@@ -59,7 +59,7 @@ def _cells(scene: Scene, story: Story, defenses: dict[str, Defense]) -> Any:
 
 
 def _present() -> dict[str, Defense]:
-    """Every defense as the visitor has set it; with its own values where his don't fit together."""
+    """Every defense as the visitor has set it; with its own values where these don't fit together."""
     defenses: dict[str, Defense] = {}
     for name, cls in DEFENSES.items():
         try:
