@@ -567,9 +567,9 @@ OTHERS = [
 
 
 def test_panels_that_differ_have_another_digest():
-    digests = [panel.told[0]["digest"] for panel in panels_of([STEP, *OTHERS])]
+    digests = [panel.parcel[0]["digest"] for panel in panels_of([STEP, *OTHERS])]
     assert len(set(digests)) == len(digests)
-    assert panels_of([replace(STEP, map=VALUES.clone())])[0].told[0]["digest"] == digests[0]
+    assert panels_of([replace(STEP, map=VALUES.clone())])[0].parcel[0]["digest"] == digests[0]
 
 
 def test_values_survive_the_trip_finer_than_they_are_shown():
