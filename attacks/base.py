@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -131,18 +131,26 @@ class Attack(Parametrised, ABC):
     """A frozen dataclass whose fields are its parameters; it never knows whether a defense stands in front.
 
     ``targeted`` says what ``y`` means: "targeted" the label to reach, "untargeted" the label to leave,
-    "either" where a field ``goal`` decides, "none" where labels play no part.
+    "either" where the field that ``goal_name`` names decides, "none" where labels play no part. ``iterative``
+    says that it goes step by step and so takes a while; any other costs no more than a look at the photo.
     """
 
     targeted: ClassVar[Literal["targeted", "untargeted", "either", "none"]]
+    goal_name: ClassVar[str] = ""
+    iterative: ClassVar[bool] = False
     FRAMES: ClassVar[int] = 40
 
     @property
     def aim(self) -> Goal:
         """Whether ``y`` is to be reached or left; where labels play no part, success is to leave it."""
         if self.targeted == "either":
-            return getattr(self, "goal")  # noqa: B009 - a field of the subclass
+            return cast(Goal, self.values()[self.goal_name])
         return "targeted" if self.targeted == "targeted" else "untargeted"
+
+    @property
+    def target_label(self) -> str | None:
+        """The label that it is after by itself, whatever ``y`` is; None where it is after none."""
+        return None
 
     def run(
         self,

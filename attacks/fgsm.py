@@ -25,6 +25,7 @@ class FGSM(Attack):
     title = "FGSM"
     source = "Goodfellow et al. 2015"
     targeted = "either"
+    goal_name = "goal"
 
     eps: float = param(
         4 / 255,

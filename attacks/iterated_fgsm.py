@@ -22,6 +22,7 @@ class IteratedFGSM(FGSM):
 
     title = "Iterated FGSM"
     source = "Kurakin et al. 2017"
+    iterative = True
 
     step: float = param(
         0.5 / 255,

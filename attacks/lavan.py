@@ -32,6 +32,8 @@ class LaVAN(PatchAttack):
     title = "LaVAN patch"
     source = "Karmon et al. 2018"
     targeted = "targeted"
+    iterative = True
+    seed_name = "seed"
 
     share: float = param(
         0.10, low=0.001, high=0.5, step=0.001, shown_as=100, unit="% of the area", help="size of the patch"

@@ -20,6 +20,7 @@ class Noise(Attack):
     title = "Random noise"
     source = "Gaussian noise"
     targeted = "none"
+    seed_name = "seed"
 
     sigma: float = param(
         0.125, low=0, high=1, step=0.005, unit="of full range", help="standard deviation of the noise (σ)"

@@ -21,6 +21,7 @@ class PGD(IteratedFGSM):
 
     title = "PGD (L∞)"
     source = "Madry et al. 2018"
+    seed_name = "seed"
 
     random_start: bool = param(True, help="begin at a random place in the ball instead of at the photo")
     seed: int = param(

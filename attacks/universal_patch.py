@@ -104,6 +104,7 @@ class UniversalPatch(PatchAttack):
     patch: str = param(
         AUTO,
         choices=(AUTO, *PATCHES),
+        open=True,
         help="which ready-made patch, named after the label that it makes a classifier say; auto: the "
         "smallest of those that fool this classifier most",
     )
@@ -209,6 +210,7 @@ def with_patches(own: Mapping[str, Patch]) -> type[UniversalPatch]:
         patch: str = param(
             (*ready, *own)[0],
             choices=(*ready, *own),
+            open=True,
             help="which patch, yours or a ready-made one; auto: the ready-made one that fools this "
             "classifier most",
         )

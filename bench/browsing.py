@@ -23,10 +23,10 @@ WARM_UP = 2
 _TIMEOUT = 240_000
 """Milliseconds that the first visit may take on a busy machine."""
 SLIDERS = {
-    "λ of slgs": ("gradient_smoothing?defense=slgs", "defense-lgs-lam"),
-    "deflections of pixel-deflection": ("pixel_deflection", "defense-pixel-deflection-deflections"),
+    "λ of slgs": ("gradient_smoothing?defense=slgs", "defense-lam-"),
+    "deflections of pixel-deflection": ("pixel_deflection", "defense-deflections-"),
 }
-"""What is moved -> its page, and the key of its widget."""
+"""What is moved -> its page, and what the key of its widget begins with."""
 _REPAINT = """story => {
     window.unfoolRepaint = new Promise(resolve => {
         let began = 0;
@@ -129,7 +129,7 @@ def _slid(browser: Browser, address: str, case: str, key: str, seconds: float) -
         address,
         lambda socket: socket.on("framereceived", lambda payload: received.append(len(payload))),
     )
-    slider = page.locator(f".st-key-{key}").get_by_role("slider")
+    slider = page.locator(f"[class*=st-key-{key}]").get_by_role("slider")
     story = page.locator(".story").first.element_handle()
     assert story is not None
     repainted, ended, sent = [], [], []

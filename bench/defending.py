@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -13,8 +13,8 @@ from bench.installed import MISSING, is_installed
 from bench.interleaved import Entrant, Row, Work, race, too_slow
 from bench.setting import Found, LeftOut, Setting, photographs
 from classifiers.base import Classifier
-from defenses import DEFENSES, Defense, HeatAndBlur, PixelDeflection, SmoothingVote
-from explain import Memo, logits, remembering, saliency
+from defenses import DEFENSES, Defense, HeatAndBlur, Looking, PixelDeflection, SmoothingVote
+from explain import Memo, logits, remembering
 
 PART = "defenses"
 OURS = "Unfool"
@@ -75,7 +75,6 @@ def stages_of(defense: Defense, x: Tensor, model: Classifier) -> tuple[Work | No
         with remembering(memo):
             return defense(x, model)
 
-    values: Mapping[str, Any] = defense.values()
     match defense:
         case PixelDeflection():
             return lambda: defense.spared(x, model), transform
@@ -83,9 +82,8 @@ def stages_of(defense: Defense, x: Tensor, model: Classifier) -> tuple[Work | No
             return lambda: defense.relevance(x, model), transform
         case SmoothingVote():
             return lambda: [logits(x, model) for _ in range(defense.rounds + 1)], transform
-        case _ if "saliency" in values:
-            options = {name: values[name] for name in ("top_k", "loss", "seed")}
-            return lambda: saliency(x, model, method=values["saliency"], **options), transform
+        case Looking():
+            return lambda: defense.look(x, model), transform
     return None, transform
 
 

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,19 +14,21 @@ from attacks import ATTACKS
 from bench.interleaved import Entrant, race
 from bench.setting import Found, Setting
 from classifiers.base import Classifier
-from defenses import DEFENSES, WLGS, Defense, PixelDeflection
+from defenses import DEFENSES, LGS, WLGS, Defense, Looking, PixelDeflection
 from evaluation.one_photo.adversarial_score import read_suspicion
 from evaluation.one_photo.story import Story
 from evaluation.one_photo.sweep import values_over
 from photos import gallery, gallery_photo
 from ui.browser import panels_of, story_parcel
-from ui.charts.figures import ribbon_figure
+from ui.charts.gradient_smoothing import ribbon_figure
 from ui.defense.adversarial_score import gauge_html, scores
-from ui.defense.page import GAZES
+from ui.defense.gazes import gazes_of
+from ui.defense.gradient_smoothing import ribbon_of, strength_of
 from ui.defense.pixel_deflection import views
+from ui.frame.parameter_widgets import MOST_SLIDER_STOPS
 from ui.frame.verdict import adversary, stages, verdict_html
-from ui.session.parameters import MOST_SLIDER_STOPS
-from ui.session.workbench import Attempt, Scene, Workbench
+from ui.session.scene import Attempt, Scene
+from ui.session.workbench import Workbench
 
 PART = "moves"
 OURS = "Unfool"
@@ -41,8 +42,8 @@ class Page:
     """A visitor's page with one defense on it, without Streamlit around it.
 
     Attributes:
-        bench: what his visit has computed.
-        scene: his photo and classifier.
+        bench: what the visit has computed.
+        scene: the photo and the classifier.
         attempt: the attack on it.
     """
 
@@ -56,23 +57,21 @@ class Page:
 
     def pictures(self, story: Story) -> bytes:
         """All steps as the browser gets them."""
-        return story_parcel(panels_of(story.steps), key="defense_story", chosen="result")
+        return story_parcel(panels_of(story.steps), key="defense_story", start_step="result")
 
     def beside(self, story: Story) -> list[object]:
         """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""
-        values: dict[str, Any] = {} if story.defense is None else dict(story.defense.values())
         drawn: list[object] = [
             verdict_html(stages(story)),
             gauge_html(scores(self.bench, self.scene, story, read_suspicion())),
         ]
-        ribbon = self.bench.ribbon(self.scene, self.attempt, story)
-        if ribbon is not None:
-            lam = self.bench.strength(story)
+        if isinstance(story.defense, LGS):
+            ribbon = ribbon_of(self.bench, self.scene, self.attempt, story)
+            lam = strength_of(self.bench, story)
             figure = ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story))
             drawn.append(figure.to_json())
-        if "saliency" in values:
-            options = {name: values[name] for name in ("top_k", "loss", "seed")}
-            drawn.append(self.bench.gazes(self.scene, story, GAZES, **options))
+        if isinstance(story.defense, Looking):
+            drawn.append(gazes_of(self.bench, self.scene, story))
         return drawn
 
     def inside(self, story: Story) -> list[object]:

@@ -6,6 +6,7 @@ from defenses.digital_watermarking import DigitalWatermarking
 from defenses.filters import FILTERS
 from defenses.heat_and_blur import HeatAndBlur
 from defenses.lgs import LGS
+from defenses.looking import Looking
 from defenses.pixel_deflection import PixelDeflection
 from defenses.slgs import SLGS
 from defenses.smoothing_vote import SmoothingVote
@@ -35,6 +36,7 @@ __all__ = [
     "Defended",
     "Defense",
     "HeatAndBlur",
+    "Looking",
     "Oblivious",
     "Outcome",
     "PixelDeflection",

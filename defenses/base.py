@@ -69,17 +69,19 @@ class Defense(Parametrised, ABC):
     the source uses where the default is ours; None where the source's values are not known. ``against`` says
     which attacks it was made for: small changes all over the photo, or patches, which change a small place
     without limit. ``finds`` names the step whose pixels over 0 are where it holds the attack to be; "" where
-    it does not look for a place.
+    it does not look for a place. ``strength_name`` names the field that says how strongly it acts, a
+    number at whose 0 the photo stays as it is; "" where there is none.
     """
 
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
     finds: ClassVar[str] = ""
+    strength_name: ClassVar[str] = ""
     paper: ClassVar[Mapping[str, Value] | None] = {}
 
     def is_random(self, model: Classifier) -> bool:  # noqa: ARG002
-        """Whether another ``seed`` may give another result in front of ``model``."""
-        return "seed" in self.values()
+        """Whether other draws may give another result in front of ``model``."""
+        return bool(self.seed_name)
 
     def redrawn(self, seed: int) -> Self:
         """The same defense with other draws.
@@ -87,9 +89,9 @@ class Defense(Parametrised, ABC):
         Raises:
             ValueError: it has no seed, or none of that number.
         """
-        if "seed" not in self.values():
+        if not self.seed_name:
             raise ValueError(f"{self.title} draws nothing at random, so it has no seed")
-        return type(self)(**(self.values() | {"seed": seed}))
+        return type(self)(**(self.values() | {self.seed_name: seed}))
 
     @abstractmethod
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:

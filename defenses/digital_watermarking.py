@@ -10,15 +10,8 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.base import Defense, difference_step, photo_step
-from defenses.looking import (
-    looks_at_random,
-    loss_field,
-    saliency_field,
-    saliency_step,
-    seed_field,
-    top_k_field,
-)
+from defenses.base import difference_step, photo_step
+from defenses.looking import Looking, loss_field, saliency_field, seed_field, top_k_field
 from ops.morphology import dilate, erode
 from ops.restoration import inpainted
 from ops.scaling import mean
@@ -33,7 +26,7 @@ LOOKED = ("saliency", *BINARISED)
 
 
 @dataclass(frozen=True)
-class DigitalWatermarking(Defense):
+class DigitalWatermarking(Looking):
     """Saliency over a threshold is taken for a visible attack like a watermark, and painted over.
 
     The mask is eroded, which drops scattered pixels, then dilated, which closes holes. The hole is filled by
@@ -49,6 +42,9 @@ class DigitalWatermarking(Defense):
     finds: ClassVar[str] = "after dilation"
     gradient: ClassVar[str] = "straight-through: the identity where nothing is painted over, nothing else"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
+    hopes: ClassVar[str] = (
+        "Digital Watermarking cuts out where the classifier looks most, so its map must gather on the patch."
+    )
 
     saliency: str = saliency_field(moves=LOOKED)
     top_k: int = top_k_field(moves=LOOKED)
@@ -70,15 +66,9 @@ class DigitalWatermarking(Defense):
         3, low=0, high=10, step=1, unit="times", help="how often it is then dilated", moves=GROWN
     )
 
-    def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
-        return looks_at_random(model, self.saliency)
-
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:
         """Photo, saliency, the mask and its clean-up, the hole, result, difference."""
-        looks = saliency_step(
-            x, model, method=self.saliency, top_k=self.top_k, loss=self.loss, seed=self.seed
-        )
+        looks = self.saliency_step(x, model)
         binary = (looks.map > self.binarise * mean(looks.map)).to(x)
         eroded = erode(binary, self.erosions)
         dilated = dilate(eroded, self.dilations)

@@ -19,6 +19,8 @@ from story import Step, param
 
 SMOOTHED = ("smoothing weight", "result", "difference")
 KEPT = ("kept windows", *SMOOTHED)
+MAP_ON_THE_PATCH = "SLGS and WLGS smooth where the classifier looks, so its map must gather on the patch."
+"""What its two children hope of the classifier."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class LGS(Defense):
     gradient: ClassVar[str] = "exact"
     against: ClassVar[Literal["small changes", "patches"]] = "patches"
     finds: ClassVar[str] = "kept windows"
+    strength_name: ClassVar[str] = "lam"
     REGION: ClassVar[str] = r"\hat{g}"
     """What λ multiplies, in LaTeX."""
 

@@ -1,12 +1,14 @@
-"""Asking the classifier where it looks: the fields and the step that SLGS and WLGS share."""
+"""Asking the classifier where it looks: what the defenses that do so share."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor
 
 from classifiers.base import Classifier
+from defenses.base import Defense
 from explain import LOSSES, SALIENCIES, chosen, formula, saliency
 from story import Step, param
 
@@ -35,16 +37,40 @@ loss_field = partial(
 seed_field = partial(param, 0, low=0, high=9999, step=1, help="draws the noise of smoothgrad", advanced=True)
 
 
-def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss: str, seed: int) -> Step:
-    """M as a step; arguments as of ``explain.saliency``."""
-    return Step(
-        "saliency",
-        saliency(x, model, method=method, top_k=top_k, loss=loss, seed=seed),
-        "heat",
-        "Bright where the classifier looks: on an attacked photo that should be the patch.",
-        formula(method, model, top_k=top_k, loss=loss),
-        own_scale=True,
-    )
+class Looking(Defense):
+    """A defense that asks the classifier where it looks; its subclasses have the four fields.
+
+    ``hopes`` says in one sentence what it hopes to see there.
+    """
+
+    seed_name: ClassVar[str] = "seed"
+    hopes: ClassVar[str]
+
+    saliency: str
+    top_k: int
+    loss: str
+    seed: int
+
+    def is_random(self, model: Classifier) -> bool:
+        """Where its saliency draws."""
+        return looks_at_random(model, self.saliency)
+
+    def look(self, x: Tensor, model: Classifier, method: str | None = None) -> Tensor:
+        """M, where ``model`` looks on photos ``x`` (B, 3, H, W): (B, 1, H, W), by ``method`` or its own."""
+        return saliency(
+            x, model, method=method or self.saliency, top_k=self.top_k, loss=self.loss, seed=self.seed
+        )
+
+    def saliency_step(self, x: Tensor, model: Classifier) -> Step:
+        """M as a step."""
+        return Step(
+            "saliency",
+            self.look(x, model),
+            "heat",
+            "Bright where the classifier looks: on an attacked photo that should be the patch.",
+            formula(self.saliency, model, top_k=self.top_k, loss=self.loss),
+            own_scale=True,
+        )
 
 
 def looks_at_random(model: Classifier, method: str) -> bool:

@@ -48,6 +48,7 @@ class PixelDeflection(Defense):
         "the final clip and at every denoiser but the wavelets"
     )
     paper: ClassVar[Mapping[str, Value]] = {"deflections": 1500}
+    seed_name: ClassVar[str] = "seed"
 
     deflections: int = param(
         200,

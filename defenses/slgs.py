@@ -10,15 +10,8 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.lgs import LGS, SMOOTHED
-from defenses.looking import (
-    looks_at_random,
-    loss_field,
-    saliency_field,
-    saliency_step,
-    seed_field,
-    top_k_field,
-)
+from defenses.lgs import LGS, MAP_ON_THE_PATCH, SMOOTHED
+from defenses.looking import Looking, loss_field, saliency_field, seed_field, top_k_field
 from ops.morphology import dilate, erode
 from ops.scaling import mean
 from ops.straight_through import positive, straight_through
@@ -32,7 +25,7 @@ LOOKED = ("saliency", *BINARISED)
 
 
 @dataclass(frozen=True)
-class SLGS(LGS):
+class SLGS(Looking, LGS):
     """x ⊙ clip(1 − λ D ⊙ ĝ, 0, 1), D being 1 where the classifier's saliency M is above its mean, cleaned up.
 
     The mask is eroded, which drops scattered pixels, then dilated, which closes holes; ĝ is that of LGS.
@@ -46,6 +39,7 @@ class SLGS(LGS):
     finds: ClassVar[str] = "after dilation"
     REGION: ClassVar[str] = r"D \odot \hat{g}"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
+    hopes: ClassVar[str] = MAP_ON_THE_PATCH
 
     saliency: str = saliency_field(moves=LOOKED)
     top_k: int = top_k_field(moves=LOOKED)
@@ -79,15 +73,9 @@ class SLGS(LGS):
         moves=DILATED,
     )
 
-    def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
-        return looks_at_random(model, self.saliency)
-
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:
         """Saliency, mask, its clean-up and the photo under it; D ⊙ ĝ."""
-        looks = saliency_step(
-            x, model, method=self.saliency, top_k=self.top_k, loss=self.loss, seed=self.seed
-        )
+        looks = self.saliency_step(x, model)
         binary = positive(looks.map - self.binarise * mean(looks.map))
         eroded = straight_through(erode(binary, self.erosions), binary)
         dilated = straight_through(dilate(eroded, self.dilations), eroded)

@@ -38,7 +38,7 @@ class Known(Defended):
         super().__init__(defense, model)
         self.identity = identity
         self.draws = draws if defense.is_random(model) else 1
-        self._generator = torch.Generator().manual_seed(int(defense.values().get("seed", 0)))
+        self._generator = torch.Generator().manual_seed(defense.random_seed)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, labels) logits of the defended photos."""
@@ -51,7 +51,7 @@ class Known(Defended):
             return self.model(straight_through(result, x))
 
     def _next_seed(self) -> int:
-        seed = self.defense.parameter("seed")
+        seed = self.defense.parameter(self.defense.seed_name)
         assert seed.low is not None and seed.high is not None
         return int(torch.randint(int(seed.low), int(seed.high) + 1, (), generator=self._generator))
 

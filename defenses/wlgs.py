@@ -9,15 +9,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from defenses.lgs import LGS, SMOOTHED
-from defenses.looking import (
-    looks_at_random,
-    loss_field,
-    saliency_field,
-    saliency_step,
-    seed_field,
-    top_k_field,
-)
+from defenses.lgs import LGS, MAP_ON_THE_PATCH, SMOOTHED
+from defenses.looking import Looking, loss_field, saliency_field, seed_field, top_k_field
 from ops.scaling import min_max, z_score
 from story import Step, param
 from story.param import Value
@@ -32,7 +25,7 @@ LOOKED = ("saliency", *WEIGHTED)
 
 
 @dataclass(frozen=True)
-class WLGS(LGS):
+class WLGS(Looking, LGS):
     """x ⊙ clip(1 − λ W ⊙ ĝ, 0, 1), W being the classifier's saliency M normalised for each photo; ĝ is LGS's.
 
     The paper's formula for W lost its denominator. It is read as the z-score, because Fig. 5 speaks of
@@ -48,6 +41,7 @@ class WLGS(LGS):
     finds: ClassVar[str] = "smoothing weight"
     REGION: ClassVar[str] = r"W \odot \hat{g}"
     paper: ClassVar[Mapping[str, Value]] = {"saliency": "gradient"}
+    hopes: ClassVar[str] = MAP_ON_THE_PATCH
 
     saliency: str = saliency_field(moves=LOOKED)
     top_k: int = top_k_field(moves=LOOKED)
@@ -61,15 +55,9 @@ class WLGS(LGS):
     )
     clamp: bool = param(False, help="clip W to 0 to 1, the figure's “WLGS clamp”", moves=WEIGHTED)
 
-    def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
-        return looks_at_random(model, self.saliency)
-
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:
         """Saliency and its normalised form W; W ⊙ ĝ."""
-        looks = saliency_step(
-            x, model, method=self.saliency, top_k=self.top_k, loss=self.loss, seed=self.seed
-        )
+        looks = self.saliency_step(x, model)
         weight, formula = NORMALISATIONS[self.normalisation](looks.map), FORMULAS[self.normalisation]
         if self.clamp:
             weight, formula = weight.clamp(0, 1), rf"\mathrm{{clip}}\left({formula},\, 0,\, 1\right)"

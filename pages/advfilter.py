@@ -11,4 +11,4 @@ st.markdown(
     "of its own. PA-Filt has two opinions, one from all strengths of attack and one from strong attacks "
     "alone, and fuses them pixel by pixel by how unsure each is."
 )
-page.show(scene, pages.ADVFILTER, advfilter.more)
+page.show(scene, pages.ADVFILTER, (*page.SECTIONS, advfilter.more))

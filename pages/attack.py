@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from ui.attack import foolability, running
+from ui.attack import foolability, running, settings
 from ui.attack.result import show_result
 from ui.frame import shell
 from ui.session.notices import calmly
 
 scene = shell.scene()
 st.markdown("Change the photo a little, and the classifier sees something that is not there.")
-pictures, settings = st.columns([3, 1], gap="large")
-with settings, calmly():
-    running.settings(scene)
+pictures, controls = st.columns([3, 1], gap="large")
+with controls, calmly():
+    settings.show(scene)
 with pictures:
     result = running.result(scene, with_button=False)
     if result is not None:

@@ -12,4 +12,4 @@ st.markdown(
     "again. Of the source only the abstract is at hand; how heat and blur are put together is our "
     "reconstruction."
 )
-page.show(scene, pages.HEAT_AND_BLUR, heat_and_blur.more)
+page.show(scene, pages.HEAT_AND_BLUR, (*page.SECTIONS, heat_and_blur.more))

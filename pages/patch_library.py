@@ -19,8 +19,8 @@ else:
         patch_library.upload()
         patch_library.shaping(scene)
     with photo, calmly():
-        patch_library.place(scene)
+        patch_library.placing(scene)
     result = running.result(scene, with_button=False)
     if result is not None:
-        patch_library.outcome(scene, result)
+        patch_library.show_result(scene, result)
         patch_library.takeaway(result)

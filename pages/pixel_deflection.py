@@ -10,4 +10,4 @@ st.markdown(
     "An attack is tuned to every single pixel; the object is not. Move a few pixels where the object is not, "
     "smooth away the traces, and the classifier may see the object again."
 )
-page.show(scene, pages.PIXEL_DEFLECTION, pixel_deflection.more)
+page.show(scene, pages.PIXEL_DEFLECTION, (*page.SECTIONS, pixel_deflection.more))

@@ -10,4 +10,4 @@ st.markdown(
     "Noise goes faster than the object when a photo is blurred. The photo, the blurred and the twice blurred "
     "photo vote; where they disagree the photo is **rejected**, which is better than a wrong label."
 )
-page.show(scene, pages.SMOOTHING_VOTE, smoothing_vote.more)
+page.show(scene, pages.SMOOTHING_VOTE, (*page.SECTIONS, smoothing_vote.more))

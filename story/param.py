@@ -16,6 +16,8 @@ from typing import Any, ClassVar, cast
 Value = int | float | bool | str
 AUTO = "auto"
 """Value of a number that the method finds for itself."""
+SYMBOLS = {"lam": "λ", "eps": "ε", "sigma": "σ"}
+"""Name of a parameter -> the letter that papers give it."""
 _METADATA_KEY = "parameter"
 _ON = ("true", "on", "1", "yes")
 _OFF = ("false", "off", "0", "no")
@@ -37,6 +39,7 @@ class Parameter:
         moves: names of the steps that the parameter changes.
         advanced: shown folded away on pages.
         auto: whether a number may also be ``AUTO``.
+        open: whether the choices may become others while a door is in use, such as a visitor's own patches.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Parameter:
     moves: tuple[str, ...] = ()
     advanced: bool = False
     auto: bool = False
+    open: bool = False
 
     @property
     def type(self) -> type:
@@ -100,6 +104,13 @@ class Parameter:
         steps = f" in steps of {self.step:g}" if self.type is int and self.step not in (None, 1) else ""
         limits = f"{_number(self.low * self.shown_as)} to {_number(self.high * self.shown_as)}"
         return f"{limits}{unit}{steps}{f' or {AUTO}' if self.auto else ''}"
+
+    @property
+    def title(self) -> str:
+        """What stands over its widget: symbol or name, with the unit."""
+        words = self.name.replace("_", " ")
+        name = SYMBOLS.get(self.name) or words[:1].upper() + words[1:]
+        return f"{name} ({self.unit})" if self.unit not in ("", "×") else name
 
     def show(self, value: Value) -> str:
         """``value`` in the unit of the screen, without the unit's name."""
@@ -173,6 +184,7 @@ def param(
     moves: tuple[str, ...] = (),
     advanced: bool = False,
     auto: bool = False,
+    open: bool = False,
 ) -> Any:
     """A dataclass field that carries its ``Parameter``; typed ``Any``, so the annotation is the field's type.
 
@@ -186,7 +198,7 @@ def param(
     if auto and low is None:
         raise TypeError("only a number can be automatic")
     description = Parameter(
-        "", default, help, low, high, step, unit, choices, shown_as, moves, advanced, auto
+        "", default, help, low, high, step, unit, choices, shown_as, moves, advanced, auto, open
     )
     return dataclasses.field(default=default, metadata={_METADATA_KEY: description})
 
@@ -196,6 +208,8 @@ class Parametrised:
 
     title: ClassVar[str]
     source: ClassVar[str]
+    seed_name: ClassVar[str] = ""
+    """Name of the field that fixes the random draws; "" where nothing is drawn at random."""
 
     def __post_init__(self) -> None:
         for parameter in self.parameters():
@@ -222,6 +236,11 @@ class Parametrised:
     def values(self) -> dict[str, Value]:
         """Field name -> value: the report, the link and (frozen) the cache key."""
         return {parameter.name: getattr(self, parameter.name) for parameter in self.parameters()}
+
+    @property
+    def random_seed(self) -> int:
+        """What fixes its random draws; 0 where nothing is drawn at random."""
+        return int(self.values()[self.seed_name]) if self.seed_name else 0
 
     @classmethod
     def parsed(cls, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Every chart takes the colours of its meanings from here.
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -104,6 +105,11 @@ def to_png(picture: Picture) -> bytes:
     # Level 1 takes a third of the time of the default, for a file that is 5 % larger.
     Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def png_address(png: bytes) -> str:
+    """An address that holds the PNG file itself, for HTML and style sheets."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _values(step: Step, index: int) -> NDArray[np.floating]:

@@ -142,7 +142,7 @@ def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
     if chosen.target is not None:
         for name, cls in attacking.items():
             if cls.targeted == "either":
-                texts[_base(name)] = {"goal": "targeted", **texts[_base(name)]}
+                texts[_base(name)] = {cls.goal_name: "targeted", **texts[_base(name)]}
     return (
         {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in attacking.items()},
         {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in defending.items()},

@@ -77,7 +77,7 @@ def attack_of(chosen: Namespace, texts: Mapping[str, str]) -> Attack | None:
         return None
     attacking = named("attack", chosen.attack, ATTACKS)
     if chosen.target is not None and attacking.targeted == "either":
-        texts = {"goal": "targeted", **texts}
+        texts = {attacking.goal_name: "targeted", **texts}
     return attacking(**attacking.parsed(texts))
 
 
@@ -94,7 +94,7 @@ def named(role: str, name: str, registry: Mapping[str, type[Method]]) -> type[Me
 
 def take_seed(given: dict[str, str], methods: Mapping[str, type[Parametrised]]) -> int | None:
     """Takes ``--seed`` out of ``given`` where it can only be that of the random label."""
-    seeded = {role for role, method in methods.items() if any(p.name == "seed" for p in method.parameters())}
+    seeded = {role for role, method in methods.items() if method.seed_name}
     if "attack" not in methods or "attack" in seeded:
         return None
     flags = ["attack.seed"] if seeded else ["attack.seed", "seed"]

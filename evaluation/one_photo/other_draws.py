@@ -65,7 +65,7 @@ def over_draws(story: Story, model: Classifier, count: int = TRIALS) -> OverDraw
 
 def _redrawn(defense: Defense, number: int) -> Defense:
     """``number`` seeds further on, from the last back to the first."""
-    seed = defense.parameter("seed")
+    seed = defense.parameter(defense.seed_name)
     assert seed.low is not None and seed.high is not None
     low, many = int(seed.low), int(seed.high - seed.low) + 1
-    return defense.redrawn(low + (int(defense.values()["seed"]) - low + number) % many)
+    return defense.redrawn(low + (defense.random_seed - low + number) % many)

@@ -355,15 +355,15 @@ def _label(
 ) -> Tensor:
     """(1,) the label to reach or to leave."""
     number = classifier.index(target) if isinstance(target, str) else target
-    drawn_by = getattr(attack, "seed", 0) if seed is None else seed
+    drawn_by = attack.random_seed if seed is None else seed
     digest = photo.digest if isinstance(photo, Photo) else ""
     return labels_for(attack, clean.logits, number, drawn_by, photos=(digest,))
 
 
 def built_in_target(attack: Attack, classifier: Classifier) -> int | None:
     """Number of the label that a ready-made attack was made for, where the classifier has that label."""
-    label = getattr(attack, "target_label", None)
-    return classifier.labels.index(label) if label in classifier.labels else None
+    label = attack.target_label
+    return None if label not in classifier.labels else classifier.labels.index(label)
 
 
 class _Watch:

@@ -14,7 +14,7 @@ with st.sidebar:
     st.markdown(f"Runs: {st.session_state['runs']}")
 
 st.subheader("Story")
-story_viewer(made_up.panels(lam, with_masks), key="story", chosen="result")
+story_viewer(made_up.panels(lam, with_masks), key="story", start_step="result")
 
 st.subheader("Scrubber")
 scrubber(

@@ -538,7 +538,7 @@ def test_a_parcel_holds_what_was_put_in():
 
 def test_where_the_header_tells_all_no_part_is_read_for_the_digest():
     def digest(header, parts):
-        parcel = pack(header, parts, told=True)
+        parcel = pack(header, parts, by_header=True)
         length = struct.unpack("<I", parcel[:4])[0]
         assert parcel[4 + length :] == b"".join(parts)
         return json.loads(parcel[4 : 4 + length])["digest"]
@@ -567,9 +567,9 @@ OTHERS = [
 
 
 def test_panels_that_differ_have_another_digest():
-    digests = [panel.told[0]["digest"] for panel in panels_of([STEP, *OTHERS])]
+    digests = [panel.parcel[0]["digest"] for panel in panels_of([STEP, *OTHERS])]
     assert len(set(digests)) == len(digests)
-    assert panels_of([replace(STEP, map=VALUES.clone())])[0].told[0]["digest"] == digests[0]
+    assert panels_of([replace(STEP, map=VALUES.clone())])[0].parcel[0]["digest"] == digests[0]
 
 
 def test_values_survive_the_trip_finer_than_they_are_shown():

@@ -157,3 +157,8 @@ def test_a_pure_number_may_be_as_small_as_its_range_allows():
 @pytest.mark.parametrize("value", [8 / 255, 0.0157, 0.01 / 255, 1 / 3, 0.0, 0.1 + 0.2, 1e-7])
 def test_a_flag_gives_exactly_the_value_back(value):
     assert EPS.parse(EPS.flag(value)) == value
+
+
+def test_titles_name_the_unit_and_symbols():
+    titles = [parameter.title for parameter in BY_NAME.values()]
+    assert titles == ["ε (/255)", "Block (px)", "Seed", "λ", "Clamp", "Channels", "Share (of all)"]

@@ -4,29 +4,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from streamlit.runtime.pages_manager import PagesManager
-from streamlit.testing.v1 import app_test
 
 from attacks import ATTACKS
 from classifiers import Classifier
 from classifiers.network import ResidualNet
 from photos import read_photo
 from story.render import to_png
-from ui.session.workbench import Attempt, Scene, Workbench
+from ui.session.scene import Attempt, Scene
+from ui.session.workbench import Workbench
 
 LABELS = ("cat", "dog", "golf ball", "cup", "<b>bold</b>", "face", "motorbike")
-
-
-@pytest.fixture(autouse=True)
-def pages_from_the_app(monkeypatch):
-    """AppTest takes the folder pages/ for the list of pages in every run; a server only before its first."""
-
-    class Manager(PagesManager):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(app_test, "PagesManager", Manager)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,26 +9,29 @@ from streamlit.testing.v1 import AppTest
 import classifiers
 from attacks import ATTACKS
 from classifiers import ClassifierError
-from defenses import DEFENSES
+from defenses import DEFENSES, Looking
 from photos import gallery
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
+from ui.defense import gradient_smoothing
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
+from ui.session.parameters import state_key
 
-ROOT = Path(__file__).parents[2]
 QUICK = {"attack": "noise"}
 FIRST, OTHER = gallery()[:2]
 
 
 def attack_page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(query or QUICK)
     return app.run()
 
 
 def smoothing_page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(QUICK | query)
-    return app.switch_page("pages/gradient_smoothing.py").run()
+    return app.switch_page(page_file("gradient_smoothing")).run()
 
 
 def html_of(app: AppTest) -> str:
@@ -71,7 +73,7 @@ def test_an_attack_with_iterations_waits_for_the_button_and_keeps_the_last_resul
     app.selectbox(key="attack").set_value("lavan").run()
     assert verdict(app) == before
     assert "has not run" in app.info[0].value
-    app.number_input(key="attack.lavan.iterations").set_value(1).run()
+    app.number_input(key=key_of("attack.lavan.iterations")).set_value(1).run()
     app.button(key="run_attack").click().run()
     assert said(app) == []
     assert not app.info
@@ -83,11 +85,7 @@ def test_the_first_visit_runs_what_its_link_says():
     assert said(app) == []
     assert not app.info
     assert "Attacked" in verdict(app)
-    assert app.slider(key=_key(app, "eps")).value == 8.0
-
-
-def _key(app: AppTest, name: str) -> str:
-    return next(slider.key for slider in app.slider if slider.key and slider.key.endswith(f".{name}"))
+    assert app.slider(key=key_of("attack.pgd.eps")).value == 8.0
 
 
 def test_a_target_is_chosen_by_its_label():
@@ -120,42 +118,42 @@ def test_a_bad_link_is_one_sentence_and_the_rest_of_it_counts():
 def test_the_link_holds_what_is_not_the_default():
     app = attack_page(attack="noise")
     assert app.query_params == {"attack": "noise"}
-    app.slider(key="attack.noise.sigma").set_value(0.5).run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.5).run()
     app.button(key=f"gallery_{OTHER}").click().run()
     assert app.query_params == {"photo": OTHER, "attack": "noise", "attack.sigma": "0.5"}
-    app.slider(key="attack.noise.sigma").set_value(0.125).run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.125).run()
     assert app.query_params == {"photo": OTHER, "attack": "noise"}
 
 
 def test_what_two_pages_have_in_common_is_there_at_once():
     app = smoothing_page()
     assert "Attacked" in verdict(app)
-    app.switch_page("pages/classic_filters.py").run()
+    app.switch_page(page_file("classic_filters")).run()
     assert said(app) == []
     assert "Attacked" in verdict(app)
     app.segmented_control(key="on").set_value("clean").run()
     assert "Attacked" not in verdict(app)
-    app.switch_page("pages/pixel_deflection.py").run()
+    app.switch_page(page_file("pixel_deflection")).run()
     assert "Attacked" not in verdict(app)
     assert app.segmented_control(key="on").value == "clean"
 
 
 def test_choices_survive_page_changes():
     app = attack_page(attack="noise")
-    app.slider(key="attack.noise.sigma").set_value(0.5).run()
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.slider(key=key_of("attack.noise.sigma")).set_value(0.5).run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     app.segmented_control(key="defense").set_value("wlgs").run()
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     link = {"attack": "noise", "attack.sigma": "0.5", "defense": "wlgs", "defense.lam": "4"}
     assert app.query_params == link
-    app.switch_page("pages/attack.py").run()
+    app.switch_page(page_file("attack")).run()
     assert said(app) == []
     assert app.title[0].value == "Attack"
-    assert app.slider(key="attack.noise.sigma").value == 0.5
+    assert app.slider(key=key_of("attack.noise.sigma")).value == 0.5
     assert app.query_params == link
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     assert app.segmented_control(key="defense").value == "wlgs"
-    assert app.slider(key="defense.lgs.lam").value == 4.0
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 4.0
 
 
 @pytest.mark.parametrize("name", GRADIENT_SMOOTHING)
@@ -167,18 +165,18 @@ def test_the_smoothing_page_tells_the_story_of_every_method(name):
     assert "does not know of the defense" in " ".join(caption.value for caption in app.caption)
     assert "Adversarial score" in html_of(app)
     assert "taken for the true label" in app.markdown[0].value
-    advanced = {parameter.name for parameter in DEFENSES[name].parameters()}
-    drawn = {widget.key.rpartition(".")[2] for kind in _WIDGETS for widget in app.get(kind) if widget.key}
-    assert advanced <= drawn
+    parameters = DEFENSES[name].parameters()
+    drawn = {widget.key for kind in _WIDGETS for widget in app.get(kind)}
+    assert {state_key("defense", parameter) for parameter in parameters} <= drawn
     heading = "Where the classifier looks"
-    assert (heading in [part.value for part in app.subheader]) == ("saliency" in advanced)
+    assert (heading in [part.value for part in app.subheader]) == issubclass(DEFENSES[name], Looking)
 
 
 @pytest.mark.parametrize("name", DEFENSES)
 def test_what_a_first_visit_sees_comes_back(name):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params["defense"] = name
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     assert said(app) == []
     text = " ".join(verdict(app).split())
     assert "fooled" in text
@@ -204,10 +202,10 @@ def test_on_the_clean_photo_nothing_is_attacked():
 def test_a_lambda_move_changes_only_what_it_must(monkeypatch):
     app = smoothing_page(defense="wlgs")
     asked = []
-    monkeypatch.setattr(workbench.Workbench, "ribbon", _spied(workbench.Workbench.ribbon, asked))
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    monkeypatch.setattr(gradient_smoothing, "ribbon_of", _spied(gradient_smoothing.ribbon_of, asked))
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 4.0
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 4.0
     assert asked[0].lams[0] == 0
 
 
@@ -229,7 +227,7 @@ def test_an_attacker_who_knows_waits_for_the_button_and_is_asked_again_when_lamb
     assert said(app) == []
     assert not app.info
     assert "Forwards through the defense" in " ".join(caption.value for caption in app.caption)
-    app.slider(key="defense.lgs.lam").set_value(4.0).run()
+    app.slider(key=key_of("defense.lgs.lam")).set_value(4.0).run()
     assert said(app) == []
     assert app.info
     again = [button for button in app.button if button.label in ("Run it", "Run it again")]
@@ -239,9 +237,9 @@ def test_an_attacker_who_knows_waits_for_the_button_and_is_asked_again_when_lamb
 
 
 def test_other_draws_of_a_random_defense_are_counted_on_demand():
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update(QUICK)
-    app.switch_page("pages/pixel_deflection.py").run()
+    app.switch_page(page_file("pixel_deflection")).run()
     assert said(app) == []
     assert not [part for part in app.markdown if "other draws" in part.value]
     app.button(key="draw_again").click().run()
@@ -255,8 +253,8 @@ def test_a_link_restores_what_the_attacker_knows_and_runs_it():
     app = smoothing_page(**{"attack": "fgsm", "defense": "wlgs", "threat": "exact", "defense.lam": "auto"})
     assert said(app) == []
     assert app.segmented_control(key="threat").value == "exact"
-    assert app.toggle(key="defense.lgs.lam.auto").value
-    assert app.slider(key="defense.lgs.lam").disabled
+    assert app.toggle(key=key_of("defense.lgs.lam") + ".auto").value
+    assert app.slider(key=key_of("defense.lgs.lam")).disabled
     assert "as nothing is secret" in " ".join(caption.value for caption in app.caption)
     assert not app.info
 
@@ -272,13 +270,13 @@ def test_lambda_stays_when_the_method_changes():
     app = smoothing_page(**{"defense": "lgs", "defense.lam": "3.5"})
     app.segmented_control(key="defense").set_value("wlgs").run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 3.5
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 3.5
 
 
 def test_values_that_do_not_go_together_are_a_sentence_and_change_nothing():
     app = smoothing_page(**{"defense": "lgs", "defense.lam": "3"})
     before = verdict(app)
-    app.slider(key="defense.lgs.overlap").set_value(40).run()
+    app.slider(key=key_of("defense.lgs.overlap")).set_value(40).run()
     (sentence,) = said(app)
     assert "overlap must be less than block" in sentence.casefold()
     assert verdict(app) == before
@@ -288,11 +286,11 @@ def test_the_papers_values_come_back_by_a_button():
     app = smoothing_page(**{"defense": "slgs", "defense.lam": "5", "defense.erosions": "0"})
     app.button(key="papers_values").click().run()
     assert said(app) == []
-    assert app.slider(key="defense.lgs.lam").value == 2.3
-    assert app.slider(key="defense.slgs.erosions").value == 2
-    assert app.selectbox(key="defense.slgs.saliency").value == "gradient"
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 2.3
+    assert app.slider(key=key_of("defense.slgs.erosions")).value == 2
+    assert app.selectbox(key=key_of("defense.slgs.saliency")).value == "gradient"
     app.button(key="defaults").click().run()
-    assert app.selectbox(key="defense.slgs.saliency").value == "auto"
+    assert app.selectbox(key=key_of("defense.slgs.saliency")).value == "auto"
 
 
 def test_a_classifier_that_cannot_be_had_is_a_sentence_and_the_former_stays(monkeypatch):

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from photos import gallery, gallery_photo
+from tests.ui.widget_keys import class_of
 
 APP = Path(__file__).parents[2] / "app.py"
 ASSETS = APP.parent / "assets"
@@ -65,16 +66,16 @@ def choose(page: Page, key: str, text: str) -> None:
     page.keyboard.press("Enter")
 
 
-def nudge(page: Page, key: str, times: int = 1) -> None:
+def nudge(page: Page, style: str, times: int = 1) -> None:
     """Moves a slider by its steps."""
-    slider = page.locator(f".st-key-{key}").get_by_role("slider")
+    slider = page.locator(f".{style}").get_by_role("slider")
     slider.focus()
     for _ in range(times):
         page.keyboard.press("ArrowRight")
 
 
-def value(page: Page, key: str) -> str:
-    return page.locator(f".st-key-{key}").get_by_role("slider").input_value()
+def value(page: Page, style: str) -> str:
+    return page.locator(f".{style}").get_by_role("slider").input_value()
 
 
 def go_to(page: Page, name: str) -> None:
@@ -104,14 +105,14 @@ def test_a_reload_restores_the_view(visit):
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("radio", name="WLGS").click()
     expect(page).to_have_url(re.compile("defense=wlgs"))
-    nudge(page, "defense-lgs-lam", 2)
+    nudge(page, class_of("defense.lgs.lam"), 2)
     expect(page).to_have_url(re.compile(r"defense\.lam=2\.5"))
     settled(page)
     before, address = verdict(page), page.url
     page.reload()
     settled(page)
     assert page.url == address
-    assert value(page, "defense-lgs-lam") == "2.5"
+    assert value(page, class_of("defense.lgs.lam")) == "2.5"
     expect(page.locator(f".st-key-gallery_{OTHER} button[kind=primary]").first).to_be_visible()
     expect_verdict(page, "now === text", before)
 
@@ -148,7 +149,7 @@ def test_an_attack_runs_with_progress_and_can_be_cancelled(visit):
     # One that never ends early, and takes a minute: a slow browser has to find Cancel while it runs.
     choose(page, "attack", "pgd")
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible()
-    page.locator(".st-key-attack-pgd-iterations input").fill("1000")
+    page.locator(f".{class_of('attack.pgd.iterations')} input").fill("1000")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("attack.iterations=1000"))
     page.get_by_role("button", name="Run", exact=True).click()
@@ -162,7 +163,7 @@ def test_an_attack_runs_with_progress_and_can_be_cancelled(visit):
     settled(page)
     assert verdict(page) == before
     # And again, to the end.
-    page.locator(".st-key-attack-pgd-iterations input").fill("3")
+    page.locator(f".{class_of('attack.pgd.iterations')} input").fill("3")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("attack.iterations=3(&|$)"))
     page.get_by_role("button", name="Run", exact=True).click()
@@ -179,7 +180,7 @@ def test_lambda_keeps_the_step_and_changes_the_result(visit):
     before = picture.get_attribute("alt")
     assert before is not None
     assert before.startswith("smoothing weight")
-    nudge(page, "defense-lgs-lam", 3)
+    nudge(page, class_of("defense.lgs.lam"), 3)
     expect(page).to_have_url(re.compile(r"defense\.lam=2\.6"))
     settled(page)
     expect(page.get_by_role("option", selected=True)).to_have_text("smoothing weight")
@@ -204,7 +205,7 @@ def test_going_back_takes_back(visit):
 def test_a_page_change_keeps_what_was_chosen(visit):
     page = visit(f"?{QUICK}")
     before = verdict(page)
-    nudge(page, "attack-noise-sigma", 40)
+    nudge(page, class_of("attack.noise.sigma"), 40)
     expect(page).to_have_url(re.compile(r"attack\.sigma=0\.325"))
     expect_verdict(page, "now !== text", before)
     settled(page)
@@ -213,7 +214,7 @@ def test_a_page_change_keeps_what_was_chosen(visit):
     expect_verdict(page, "now.startsWith(text) && now.includes('Defended')", attacked)
     expect(page).to_have_url(re.compile(r"gradient_smoothing\?.*attack\.sigma=0\.325"))
     go_to(page, "Attack")
-    assert value(page, "attack-noise-sigma") == "0.325"
+    assert value(page, class_of("attack.noise.sigma")) == "0.325"
     expect_verdict(page, "now === text", attacked)
 
 

@@ -21,8 +21,8 @@ def rows(cards: Iterable[PatchCard]) -> list[dict[str, str]]:
     installed = {name: classifiers.read_card(name) for name in classifiers.builtin_names()}
     names = {f"{name}:{card['sha256']}": name for name, card in installed.items()}
     order = list(names)
-    known = [card for card in cards if card.classifier in names]
-    known.sort(key=lambda card: (order.index(card.classifier), card.share, card.name))
+    fitting = [card for card in cards if card.classifier in names]
+    fitting.sort(key=lambda card: (order.index(card.classifier), card.share, card.name))
     return [
         {
             "classifier": classifiers.title(name),
@@ -32,15 +32,15 @@ def rows(cards: Iterable[PatchCard]) -> list[dict[str, str]]:
             "area": f"{100 * card.share:g} %",
             **{column: percent(card.everything["val"][figure]) for figure, column in FOOLED.items()},
         }
-        for card in known
+        for card in fitting
         for name in (names[card.classifier],)
     ]
 
 
 def show() -> None:
     """The card, closed until it is asked for; nothing where no patch fits an installed classifier."""
-    found = rows(PATCHES.values())
-    if not found:
+    lines = rows(PATCHES.values())
+    if not lines:
         return
     with st.expander("How easily is each built-in classifier fooled?"):
         st.markdown(
@@ -48,7 +48,7 @@ def show() -> None:
             " nor the classifier saw: how many of these are then taken for what the patch says."
         )
         st.dataframe(
-            found,
+            lines,
             hide_index=True,
             width="stretch",
             height="content",

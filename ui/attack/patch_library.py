@@ -16,14 +16,15 @@ from story import Step, by_name
 from story.export import patch_npz
 from story.render import Picture, render, to_png
 from story.sheet import LARGEST, SMALLEST, print_pdf, print_png
-from ui.attack import running
+from ui.attack import settings
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
+from ui.frame.parameter_widgets import parameter_widget
 from ui.frame.verdict import badge_html, percent, stages, verdict_html
 from ui.session import selection
 from ui.session.notices import notice, sentence
-from ui.session.parameters import parameter_widget
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 ATTACK = "universal-patch"
 _TYPES = ["png", "npz", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"]
@@ -65,11 +66,11 @@ def _take() -> None:
             continue
         seen.add(file.file_id)
         try:
-            found = read_patch_file(file.getvalue(), file.name)
+            patch_file = read_patch_file(file.getvalue(), file.name)
         except PhotoError as error:
             notice(sentence(error))
             continue
-        take(found.name, Patch(found.pixels, found.share or _SHARE, found.target))
+        take(patch_file.name, Patch(patch_file.pixels, patch_file.share or _SHARE, patch_file.target))
 
 
 def take(name: str, patch: Patch) -> str:
@@ -82,19 +83,19 @@ def take(name: str, patch: Patch) -> str:
 
 def shaping(scene: Scene) -> None:
     """Which patch, and by numbers where, how large and at what angle."""
-    parameter_widget("attack", selection.attacks(), ATTACK, "patch")
-    attack = running.chosen(scene).attack
+    parameter_widget("attack", selection.attacks()[ATTACK], "patch")
+    attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, UniversalPatch)
     _portrait(attack)
     for name in ("x", "y", "scale", "rotation"):
-        parameter_widget("attack", selection.attacks(), ATTACK, name, typed=True)
+        parameter_widget("attack", selection.attacks()[ATTACK], name, typed=True)
 
 
-def place(scene: Scene) -> None:
+def placing(scene: Scene) -> None:
     """The photo, and the patch on it to drag."""
-    attack = running.chosen(scene).attack
+    attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, PatchAttack)
-    running.placing(scene, attack)
+    settings.placing(scene, attack)
 
 
 def _portrait(attack: UniversalPatch) -> None:
@@ -126,7 +127,7 @@ def _drop(name: str) -> None:
         st.session_state.pop(key, None)
 
 
-def outcome(scene: Scene, result: Result) -> None:
+def show_result(scene: Scene, result: Result) -> None:
     """Does it fool the classifier there, and does it cover the object?"""
     story, attack = result.story, result.attempt.attack
     assert isinstance(attack, PatchAttack) and story.trace is not None and story.trace.mask is not None
@@ -150,11 +151,11 @@ def _looked(scene: Scene, story: Story) -> Step:
     """The class activation map of the clean photo."""
 
     def ask() -> Step:
-        found = object_map(story.clean.x, scene.classifier)
+        activation = object_map(story.clean.x, scene.classifier)
         note = (
             f"Where the clean photo says {story.labels[story.source]}, as far as it is above the map's mean."
         )
-        return Step("class activation map", found, "heat", note, own_scale=True)
+        return Step("class activation map", activation, "heat", note, own_scale=True)
 
     return workbench().once(("cam", scene.key), ask)
 

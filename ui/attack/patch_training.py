@@ -29,13 +29,19 @@ from story import Step
 from story.render import TARGET_COLOUR, Picture, enlarge, render, to_png
 from ui.attack import patch_library
 from ui.browser import scrubber
-from ui.charts.figures import PLAIN, training_figure
+from ui.charts.attack import training_figure
+from ui.charts.axes import PLAIN
+from ui.frame.page_files import FOLDER
+from ui.frame.parameter_widgets import parameter_widgets
 from ui.frame.sidebar import PHOTO_FILES
 from ui.frame.verdict import percent
+from ui.session.background import Background
+from ui.session.device import on_device
 from ui.session.notices import notice, sentence
-from ui.session.parameters import parameter_widgets, state_key, values_of
+from ui.session.parameters import state_key, values_of
 from ui.session.progress import follow
-from ui.session.workbench import Background, Scene, on_device, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 MOST_PHOTOS = 50
 """Of one's own in one training."""
@@ -44,7 +50,8 @@ _BATCH = 8
 _FRAMES = 40
 _THUMB = 112
 """Side of a photo that is shown before the training, px."""
-_REGISTRY = {"patch": Recipe}
+_KIND = "training"
+"""Of method, in the session's keys."""
 _TARGET, _GALLERY, _FILES = "training_target", "training_gallery", "training_files"
 _FIRST_TARGET = "pizza"
 
@@ -71,7 +78,7 @@ class Course(Background[Formed]):
         squares: photos (N, 3, S, S) in [0, 1] that it learns from, as the classifier gets them.
         others: photos of the gallery that it does not learn from, (M, 3, S, S), M may be 0.
         kept: name in the library; empty as long as it is not kept.
-        found: what it does to ``squares`` and, where there are any, to ``others``, as ``measured`` says;
+        effects: what it does to ``squares`` and, where there are any, to ``others``, as ``measured`` says;
             empty until that is asked.
     """
 
@@ -83,13 +90,13 @@ class Course(Background[Formed]):
         self.squares = torch.cat([photo.working(side) for photo in photos])
         self.others = torch.cat([torch.empty(0, 3, side, side), *(photo.working(side) for photo in others)])
         self.kept = ""
-        self.found: list[dict[str, Any]] = []
+        self.effects: list[dict[str, Any]] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]
 
     def forming(self) -> Iterator[Formed]:
         """The patch after each step."""
         for lesson in lessons(
-            self.training, len(self._small), lambda chosen: [self._small[n] for n in chosen]
+            self.training, len(self._small), lambda numbers: [self._small[n] for n in numbers]
         ):
             pixels = (self.training.patch[0] * 255).round().to("cpu", torch.uint8)
             yield Formed(lesson, pixels)
@@ -152,8 +159,8 @@ def settings(scene: Scene) -> None:
         on_click=_begin,
         args=(scene,),
     )
-    st.session_state.setdefault(state_key("training", _REGISTRY, "patch", Recipe.parameter("batch")), _BATCH)
-    parameter_widgets("training", _REGISTRY, "patch")
+    st.session_state.setdefault(state_key(_KIND, Recipe.parameter("batch")), _BATCH)
+    parameter_widgets(_KIND, Recipe)
 
 
 def _running() -> Course | None:
@@ -167,13 +174,13 @@ def _course() -> Course | None:
 
 
 def _begin(scene: Scene) -> None:
-    chosen = st.session_state[_GALLERY]
-    photos = [gallery_photo(name) for name in chosen] + _own_photos(st.session_state[_FILES] or [])
+    names = st.session_state[_GALLERY]
+    photos = [gallery_photo(name) for name in names] + _own_photos(st.session_state[_FILES] or [])
     if not photos:
         notice("A patch needs photos to learn from: choose some of the gallery or bring your own.")
         return
-    others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in chosen]
-    values: dict[str, Any] = values_of("training", _REGISTRY, "patch", st.session_state)
+    others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in names]
+    values: dict[str, Any] = values_of(_KIND, Recipe, st.session_state)
     recipe = Recipe(**values)
     training = Training(recipe, st.session_state[_TARGET], scene.classifier)
     course = Course(training, photos, others)
@@ -185,15 +192,15 @@ def _begin(scene: Scene) -> None:
 
 def _own_photos(files: Sequence[Any]) -> list[Photo]:
     """Those that can be read; of each other one a sentence is said."""
-    found = []
+    photos = []
     for file in files[:MOST_PHOTOS]:
         try:
-            found.append(read_photo(file.getvalue(), file.name))
+            photos.append(read_photo(file.getvalue(), file.name))
         except PhotoError as error:
             notice(sentence(error))
     if len(files) > MOST_PHOTOS:
         notice(f"{len(files)} photos are too many: it learns from the first {MOST_PHOTOS}.")
-    return found
+    return photos
 
 
 # --- what is seen -----------------------------------------------------------------------------------------
@@ -276,7 +283,7 @@ def _discard() -> None:
 
 def _formed(course: Course) -> None:
     """What it does now, how it came about, and where it goes."""
-    st.markdown(_found(course))
+    st.markdown(_effect(course))
     with st.container(horizontal=True, vertical_alignment="center"):
         if course.kept:
             st.success(f"In your library as “{course.kept}”.", icon=":material/check:")
@@ -289,7 +296,7 @@ def _formed(course: Course) -> None:
                 on_click=_keep,
                 args=(course,),
             )
-        st.page_link("pages/patch_library.py", label="Put it on a photo", icon=":material/arrow_forward:")
+        st.page_link(FOLDER / "patch_library.py", label="Put it on a photo", icon=":material/arrow_forward:")
     way, aside = st.columns([1, 1], gap="large")
     with way:
         st.subheader("The way there", anchor=False)
@@ -302,15 +309,15 @@ def _keep(course: Course) -> None:
     course.kept = patch_library.take(course.target, course.patch)
 
 
-def _found(course: Course) -> str:
+def _effect(course: Course) -> str:
     """The share of whole photos that it fools, seen and unseen."""
-    if not course.found:
+    if not course.effects:
         patch = eight_bit(course.training.patch)
         with on_device():
-            course.found = [
+            course.effects = [
                 measured(patch, course.training, [x]) for x in (course.squares, course.others) if len(x)
             ]
-    seen, *unseen = course.found
+    seen, *unseen = course.effects
     words = [_share("the photos that it learned from", seen)]
     words += [_share("the gallery's photos that it never saw", others) for others in unseen]
     return (

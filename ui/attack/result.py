@@ -16,30 +16,33 @@ from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
 from ui.attack import patch_library
 from ui.attack.running import Result
 from ui.browser import panels_of, scrubber, story_viewer
+from ui.frame.page_files import FOLDER
 from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
 from ui.session import selection
+from ui.session.iterates import Iterates
 from ui.session.notices import notice
-from ui.session.workbench import Frames, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 
 def show_result(scene: Scene, result: Result) -> None:
     """All of it, from the verdict down to the downloads."""
     story = result.story
     st.html(verdict_html(stages(story)) + badge_html(story))
-    story_viewer(panels_of(_pictures(story)), key="attack_story", chosen="attacked", side_by_side=True)
+    story_viewer(panels_of(_pictures(story)), key="attack_story", start_step="attacked", side_by_side=True)
     assert story.attacked is not None
     meaning = meanings(story)
     before, after = st.columns(2, gap="medium")
     before.html(bars_html("Before", story.clean.top, meaning))
     after.html(bars_html("After", story.attacked.top, meaning))
-    frames = workbench().frames(scene, result.attempt)
-    if frames is None or len(frames.pictures) < 2:
+    iterates = workbench().iterates(scene, result.attempt)
+    if iterates is None or len(iterates.pictures) < 2:
         _downloads(scene, result)
         return
     way, aside = st.columns([3, 2], gap="medium")
     with way:
         st.subheader("The way there", anchor=False)
-        _scrubber(frames, targeted=story.target is not None)
+        _scrubber(iterates, targeted=story.target is not None)
     with aside:
         _downloads(scene, result)
 
@@ -54,19 +57,20 @@ def _pictures(story: Story) -> list[Step]:
     ]
 
 
-def _scrubber(frames: Frames, targeted: bool) -> None:
+def _scrubber(iterates: Iterates, targeted: bool) -> None:
+    meaning = "the target" if targeted else "the label to leave"
     captions = [
-        f"Iteration {number} of {frames.numbers[-1]}: {frames.watched} {percent(frames.series[number])}"
-        for number in frames.numbers
+        f"Iteration {number} of {iterates.numbers[-1]}: {iterates.watched} {percent(iterates.series[number])}"
+        for number in iterates.numbers
     ]
     scrubber(
-        frames.pictures,
+        iterates.pictures,
         captions,
         key="attack_iterations",
         label="Iterations of the attack",
-        series=frames.series,
-        at=frames.numbers,
-        series_label=f"Probability of {frames.watched}, {'the target' if targeted else 'the label to leave'}",
+        series=iterates.series,
+        at=iterates.numbers,
+        series_label=f"Probability of {iterates.watched}, {meaning}",
         colour=TARGET_COLOUR if targeted else TRUE_COLOUR,
     )
 
@@ -108,7 +112,7 @@ def _downloads(scene: Scene, result: Result) -> None:
         )
     st.subheader("Undo it", anchor=False)
     st.page_link(
-        "pages/gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
+        FOLDER / "gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
     )
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
-def pack(header: Mapping[str, Any], parts: Sequence[bytes], *, told: bool = False) -> bytes:
+def pack(header: Mapping[str, Any], parts: Sequence[bytes], *, by_header: bool = False) -> bytes:
     """Length of the header (4 bytes, little endian), header as JSON, parts; ``parcel.js`` opens it.
 
     The header gains ``lengths`` of the parts and a ``digest`` of everything, by which the browser knows that
-    nothing has changed. ``told`` says that the header differs wherever a part does, so that no part is read.
+    nothing has changed. ``by_header``: the header differs wherever a part does, so no part need be read.
     """
     body = json.dumps({**header, "lengths": [len(part) for part in parts]})
-    text = f'{body[:-1]}, "digest": "{digest_of(body, () if told else parts)}"}}'.encode()
+    text = f'{body[:-1]}, "digest": "{digest_of(body, () if by_header else parts)}"}}'.encode()
     return b"".join([struct.pack("<I", len(text)), text, *parts])
 
 

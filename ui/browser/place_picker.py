@@ -1,4 +1,4 @@
-"""A photo on which the visitor puts a patch where he wants it, and turns and resizes it."""
+"""A photo on which the visitor puts a patch anywhere, and turns and resizes it."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Panel:
     arrows: NDArray[np.int16] | None = None
 
     @cached_property
-    def told(self) -> tuple[dict[str, Any], list[bytes]]:
+    def parcel(self) -> tuple[dict[str, Any], list[bytes]]:
         """What the browser gets of it: its part of the header, and its bytes.
 
         By the ``digest`` in the header the browser knows a panel that has not changed.
@@ -82,9 +82,9 @@ def _panel(step: Step, index: int) -> Panel:
     maps = step.map[index].detach().cpu()
     lines = None if step.arrows is None else step.arrows[index].cpu()
     key = (step.name, step.kind, step.note, step.formula, step.own_scale)
-    known = _panels.get(key)
-    if known is not None and _same(known[0], maps) and _same(known[1], lines):
-        return known[2]
+    kept = _panels.get(key)
+    if kept is not None and _same(kept[0], maps) and _same(kept[1], lines):
+        return kept[2]
     return _panels.put(key, (maps, lines, _drawn(step, index, maps, lines)))[2]
 
 
@@ -121,7 +121,7 @@ def _arrows(lines: Tensor) -> NDArray[np.int16]:
 
 
 def story_viewer(
-    panels: Sequence[Panel], *, key: str, chosen: str | None = None, side_by_side: bool = False
+    panels: Sequence[Panel], *, key: str, start_step: str | None = None, side_by_side: bool = False
 ) -> None:
     """Shows ``panels``, all of one size.
 
@@ -132,18 +132,18 @@ def story_viewer(
     Args:
         panels: at least one; the first is what the others are compared with.
         key: of the component, and of what the visitor chose.
-        chosen: name of the step that is shown until the visitor chooses one; a later, different ``chosen`` is
+        start_step: name of the step that is shown until the visitor chooses one; a later, different one is
             followed.
         side_by_side: all panels large in one row instead of the strip, where the page is wide enough.
 
     Raises:
         ValueError: no panels, or two of the same name.
     """
-    _mount(key=key, data=story_parcel(panels, key=key, chosen=chosen, side_by_side=side_by_side))
+    _mount(key=key, data=story_parcel(panels, key=key, start_step=start_step, side_by_side=side_by_side))
 
 
 def story_parcel(
-    panels: Sequence[Panel], *, key: str, chosen: str | None = None, side_by_side: bool = False
+    panels: Sequence[Panel], *, key: str, start_step: str | None = None, side_by_side: bool = False
 ) -> bytes:
     """What ``story_viewer`` sends to the browser; arguments and errors are its."""
     names = [panel.name for panel in panels]
@@ -151,10 +151,10 @@ def story_parcel(
         raise ValueError("a story needs at least one panel")
     if len(set(names)) < len(names):
         raise ValueError(f"two panels have the same name: {', '.join(names)}")
-    headers = [panel.told[0] for panel in panels]
-    parts = [part for panel in panels for part in panel.told[1]]
-    header = {"key": key, "chosen": chosen, "sideBySide": side_by_side, "panels": headers}
-    return pack(header, parts, told=True)
+    headers = [panel.parcel[0] for panel in panels]
+    parts = [part for panel in panels for part in panel.parcel[1]]
+    header = {"key": key, "chosen": start_step, "sideBySide": side_by_side, "panels": headers}
+    return pack(header, parts, by_header=True)
 
 
 def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any]]:
@@ -174,9 +174,9 @@ def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any]]:
     if panel.kind == "photo":
         shown = (values if whole else np.where(finite, values, 0)).clip(0, 1)
         return np.rint(shown * values.dtype.type(255)).astype(np.uint8).tobytes(), scale
-    known = (values if whole else values[finite]).astype(np.float64)
-    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
-    shares = np.rint((known - low) * (_LEVELS / ((high - low) or 1.0))).astype("<u2")
+    finite_values = (values if whole else values[finite]).astype(np.float64)
+    low, high = (float(finite_values.min()), float(finite_values.max())) if finite_values.size else (0.0, 0.0)
+    shares = np.rint((finite_values - low) * (_LEVELS / ((high - low) or 1.0))).astype("<u2")
     if whole:
         return shares.tobytes(), {**scale, "low": low, "high": high}
     levels = np.full(values.shape, _LEVELS + 1, "<u2")

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from denoisers.denoise import RESULT
 from evaluation.one_photo.advfilter import ATTACKED, AtStrength, PixelKernel
 from story.render import NEUTRAL, SERIES, legend
-from ui.charts.figures import axes
+from ui.charts.axes import axes
 
 CHANNELS = ("red", "green", "blue")
 _WRITTEN = 5
@@ -28,18 +28,18 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
         # It may lie on one of those that it is made of, which is to be seen in the gaps.
         dash = "dot" if attacked else "dash" if name == RESULT and len(names) > 2 else "solid"
         colour = NEUTRAL if attacked else SERIES[(number - 1) % len(SERIES)]
-        for place, unit in ((1, " dB"), (2, "")):
+        for axis_row, unit in ((1, " dB"), (2, "")):
             figure.add_scatter(
                 x=[f"{row.eps:g}" for row in rows],
-                y=[(row.psnr if place == 1 else row.ssim)[name] for row in rows],
+                y=[(row.psnr if axis_row == 1 else row.ssim)[name] for row in rows],
                 customdata=[row.labels[name] for row in rows],
                 name=name,
                 legendgroup=name,
-                showlegend=place == 1,
+                showlegend=axis_row == 1,
                 mode="lines+markers",
                 line={"color": colour, "width": 3.5, "dash": dash},
                 hovertemplate=f"%{{y:.3g}}{unit}, %{{customdata}}",
-                row=place,
+                row=axis_row,
                 col=1,
             )
     figure = axes(figure, 460)
@@ -50,9 +50,9 @@ def quality_figure(rows: Sequence[AtStrength]) -> go.Figure:
     return figure
 
 
-def pixel_kernel_figure(found: PixelKernel) -> go.Figure:
+def pixel_kernel_figure(pixel: PixelKernel) -> go.Figure:
     """The weights of a pixel's neighbours, one square for each channel, all on one scale around 0."""
-    kernels = found.kernel.cpu().numpy()
+    kernels = pixel.kernel.cpu().numpy()
     side = kernels.shape[-1]
     most = float(abs(kernels).max()) or 1.0
     places = [place - side // 2 for place in range(side)]

@@ -11,8 +11,9 @@ from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES
 from evaluation.many_photos.columns import NONE
+from story.param import SYMBOLS
 from story.render import DEFENDED, NEUTRAL, SERIES
-from ui.charts.figures import FONT, axes
+from ui.charts.axes import FONT, axes
 
 Cells = Sequence[Mapping[str, Any]]
 """``cells`` of ``evaluation.many_photos.summary.summarise``."""
@@ -54,16 +55,13 @@ def name_of(row_name: str, methods: Methods, registry: Mapping[str, Any]) -> str
 
 def parameter_words(name: str, values: Mapping[str, Any], registry: Mapping[str, Any]) -> str:
     """Parameters of the method ``name`` in the unit of the screen: "λ 2.3, block 15"."""
-    known = (
+    parameters = (
         {parameter.name: parameter for parameter in registry[name].parameters()} if name in registry else {}
     )
     return ", ".join(
-        f"{_symbol(key)} {known[key].show(value) if key in known else value}" for key, value in values.items()
+        f"{SYMBOLS.get(key, key)} {parameters[key].show(value) if key in parameters else value}"
+        for key, value in values.items()
     )
-
-
-def _symbol(parameter: str) -> str:
-    return {"lam": "λ", "eps": "ε", "sigma": "σ"}.get(parameter, parameter)
 
 
 def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:
@@ -78,7 +76,7 @@ def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:
     rows = [name_of(cell["defense"], defenses, DEFENSES) for cell in cells]
     figure = go.Figure()
     for number, (part, counts) in enumerate(parts.items()):
-        beyond, place = divmod(number - 1, len(_CAUSE_COLOURS))
+        beyond, shade = divmod(number - 1, len(_CAUSE_COLOURS))
         figure.add_bar(
             y=rows,
             x=[count / max(1, cell["photos"]) for count, cell in zip(counts, cells, strict=True)],
@@ -86,7 +84,7 @@ def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:
             name=part,
             orientation="h",
             marker={
-                "color": _CAUSE_COLOURS[place] if number else DEFENDED,
+                "color": _CAUSE_COLOURS[shade] if number else DEFENDED,
                 "pattern": {"shape": _PATTERNS[beyond] if number else ""},
             },
             hovertemplate="%{x:.1%}, %{customdata} photos",
@@ -107,7 +105,7 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
     lines: dict[tuple[str, str], list[tuple[float, Mapping[str, Any]]]] = {}
     for cell in cells:
         facts = defenses.get(cell["defense"])
-        lam = None if facts is None else facts["parameters"].get("lam")
+        lam = None if facts is None else facts["parameters"].get(_strength_name(facts))
         if facts is not None and lam is not None and cell["accuracy"]["share"] is not None:
             lines.setdefault((_kind(facts), cell["attack"]), []).append((lam, cell["accuracy"]))
     lines = {key: line for key, line in lines.items() if len({lam for lam, _ in line}) > 1}
@@ -147,11 +145,16 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
 def _kind(facts: Mapping[str, Any]) -> str:
     """A defense by its name and whatever differs from the defaults, λ left out."""
     cls = DEFENSES.get(facts["name"])
-    defaults = {} if cls is None else {known.name: known.default for known in cls.parameters()}
-    own = {key: value for key, value in facts["parameters"].items() if key != "lam"}
+    defaults = {} if cls is None else {parameter.name: parameter.default for parameter in cls.parameters()}
+    own = {key: value for key, value in facts["parameters"].items() if key != _strength_name(facts)}
     differing = {key: value for key, value in own.items() if defaults.get(key) != value}
     name = facts["name"].upper() if len(facts["name"]) <= _SHORT else facts["name"]
     return f"{name}, {parameter_words(facts['name'], differing, DEFENSES)}" if differing else name
+
+
+def _strength_name(facts: Mapping[str, Any]) -> str:
+    cls = DEFENSES.get(facts["name"])
+    return "" if cls is None else cls.strength_name
 
 
 def threat_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figure | None:
@@ -163,12 +166,12 @@ def threat_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figur
     """
     knowing = [(facts["name"], facts["parameters"]) for facts in attacks.values() if "threat" in facts]
     shown = [name for name, facts in attacks.items() if (facts["name"], facts["parameters"]) in knowing]
-    found = [cell for cell in cells if cell["defense"] != NONE and cell["fooled"]["share"] is not None]
-    if not knowing or not found:
+    judged = [cell for cell in cells if cell["defense"] != NONE and cell["fooled"]["share"] is not None]
+    if not knowing or not judged:
         return None
     figure = go.Figure()
     for number, attack in enumerate(shown):
-        mine = [cell for cell in found if cell["attack"] == attack]
+        mine = [cell for cell in judged if cell["attack"] == attack]
         shares = [cell["fooled"]["share"] for cell in mine]
         figure.add_bar(
             y=[name_of(cell["defense"], defenses, DEFENSES) for cell in mine],
@@ -185,7 +188,7 @@ def threat_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figur
             },
             hovertemplate="%{x:.1%}",
         )
-    rows = len({cell["defense"] for cell in found})
+    rows = len({cell["defense"] for cell in judged})
     figure = axes(figure, 90 + _BAR * rows * max(1, len(shown)) + _LINE * len(shown))
     figure.update_layout(barmode="group", hovermode="y unified", legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 1], tickformat=".0%", title="photos that come out wrong")
@@ -214,17 +217,17 @@ def time_figure(cells: Cells, defenses: Methods) -> go.Figure | None:
 
 def _bars(cells: Cells, defenses: Methods, figure_name: str, words: str, shown: str) -> go.Figure | None:
     """A bar for each defense on the clean photos; None where there are no figures."""
-    found = [
+    shown_cells = [
         cell
         for cell in cells
         if cell["attack"] == NONE and cell["defense"] != NONE and cell[figure_name] is not None
     ]
-    if not found:
+    if not shown_cells:
         return None
     figure = go.Figure()
     figure.add_bar(
-        y=[name_of(cell["defense"], defenses, DEFENSES) for cell in found],
-        x=[cell[figure_name] for cell in found],
+        y=[name_of(cell["defense"], defenses, DEFENSES) for cell in shown_cells],
+        x=[cell[figure_name] for cell in shown_cells],
         orientation="h",
         marker={"color": NEUTRAL},
         texttemplate=shown,
@@ -232,7 +235,7 @@ def _bars(cells: Cells, defenses: Methods, figure_name: str, words: str, shown: 
         textposition="auto",
         hovertemplate=f"{shown}<extra></extra>",
     )
-    figure = axes(figure, 90 + _BAR * len(found))
+    figure = axes(figure, 90 + _BAR * len(shown_cells))
     figure.update_layout(showlegend=False, hovermode="closest")
     figure.update_xaxes(title=words)
     figure.update_yaxes(range=None, tickvals=None, autorange="reversed", tickformat="")
@@ -241,11 +244,11 @@ def _bars(cells: Cells, defenses: Methods, figure_name: str, words: str, shown: 
 
 def charts(cells: Cells, attacks: Methods, defenses: Methods, attack: str) -> dict[str, go.Figure]:
     """Every chart that the cells have figures for, by its title; ``attack`` is that of the first."""
-    found = {
+    figures = {
         "Outcomes and causes": cause_figure([cell for cell in cells if cell["attack"] == attack], defenses),
         "λ and accuracy": strength_figure(cells, attacks, defenses),
         "Success under threats": threat_figure(cells, attacks, defenses),
         "SSIM": likeness_figure(cells, defenses),
         "Time": time_figure(cells, defenses),
     }
-    return {title: figure for title, figure in found.items() if figure is not None}
+    return {title: figure for title, figure in figures.items() if figure is not None}

@@ -11,7 +11,8 @@ from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, read_suspic
 from evaluation.one_photo.story import Story
 from story.render import ATTACKED, CLEAN
 from ui.frame.verdict import percent
-from ui.session.workbench import Scene, Workbench, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import Workbench, workbench
 
 
 def gauge(scene: Scene, story: Story) -> None:
@@ -33,7 +34,7 @@ def scores(
     if story.attacked is not None:
         pictures["Attacked photo"] = (story.attacked, ATTACKED)
     return [
-        (title, bench.scored(partial(score, seen.x, scene.classifier, suspicion)), colour)
+        (title, float(bench.computed(partial(score, seen.x, scene.classifier, suspicion))), colour)
         for title, (seen, colour) in pictures.items()
     ]
 

@@ -28,9 +28,11 @@ from story.render import Picture, enlarge, render, to_png
 from ui.attack.running import Result
 from ui.browser import Placement, place_picker, scrubber
 from ui.charts.advfilter import CHANNELS, pixel_kernel_figure, quality_figure
-from ui.charts.figures import PLAIN
+from ui.charts.axes import PLAIN
+from ui.session.background import Background
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _PIXEL, _ASKED = "kernel_pixel", "strengths_asked"
 _PATCH = 120
@@ -77,7 +79,7 @@ def _pixel(scene: Scene, result: Result | None, story: Story) -> None:
     side = network.config.kernel
     row, column = _at(story.steps, side)
     attempt = result.attempt.key if result else None
-    found = workbench().once(
+    kernels = workbench().once(
         ("pixel", scene.key, attempt, defense, row, column),
         lambda: _kernels(x, network, defense, row, column),
     )
@@ -89,14 +91,14 @@ def _pixel(scene: Scene, result: Result | None, story: Story) -> None:
             patch=((column - side // 2) / width, (row - side // 2) / height, side / width, side / height),
             key="kernel_place",
             label=f"Pixel whose kernel is shown, in the middle of {side} by {side}",
-            on_place=lambda now: _chosen(now, side, height, width),
+            on_place=lambda now: _select(now, side, height, width),
         )
         st.caption(f"Row {row}, column {column}. Click another pixel, drag the square or use the arrow keys.")
         if network.fusion is not None:
             weight = float(by_name(story.steps, "fusion weight").map[0, 0, row, column])
             st.markdown(f"Here the fusion takes **{100 * weight:.0f} %** of **sl** and the rest of **m**.")
     with beside:
-        for name, kernel in found.items():
+        for name, kernel in kernels.items():
             _kernel(name, kernel)
 
 
@@ -104,19 +106,19 @@ def _at(steps: Sequence[Step], side: int) -> tuple[int, int]:
     """The chosen pixel, moved as far from the border as its neighbours reach; by default the most changed."""
     change = by_name(steps, "difference").map[0, 0]
     half = side // 2
-    chosen = st.session_state.get(_PIXEL)
-    if chosen is None:
+    middle = st.session_state.get(_PIXEL)
+    if middle is None:
         inner = change[half:-half, half:-half] if half else change
         row, column = divmod(int(inner.argmax()), inner.shape[1])
         return row + half, column + half
     row, column = (
         min(max(int(share * length), half), length - 1 - half)
-        for share, length in zip(chosen, change.shape, strict=True)
+        for share, length in zip(middle, change.shape, strict=True)
     )
     return row, column
 
 
-def _chosen(now: Placement, side: int, height: int, width: int) -> None:
+def _select(now: Placement, side: int, height: int, width: int) -> None:
     """Keeps the middle of the square, as shares of the photo, which outlive another working size."""
     row, column = (round(now.top * height) + side // 2, round(now.left * width) + side // 2)
     st.session_state[_PIXEL] = ((row + 0.5) / height, (column + 0.5) / width)
@@ -136,16 +138,16 @@ def _kernels(
     return {name: pixel_kernel(x, kernels, row, column) for name, kernels in named.items()}
 
 
-def _kernel(name: str, found: PixelKernel) -> None:
+def _kernel(name: str, pixel: PixelKernel) -> None:
     st.markdown(f"**{name}**: the weight of each neighbour")
     st.plotly_chart(
-        pixel_kernel_figure(found),
+        pixel_kernel_figure(pixel),
         config=PLAIN,
         key=f"pixel_kernel_{name}",
         alt=f"Weights of the pixel's neighbours in {', '.join(CHANNELS)}, by {name}",
     )
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
-        for words, patch in (("before", found.before), ("after", found.after)):
+        for words, patch in (("before", pixel.before), ("after", pixel.after)):
             st.image(
                 to_png(_enlarged(patch)),
                 width=_PATCH,
@@ -153,7 +155,7 @@ def _kernel(name: str, found: PixelKernel) -> None:
                 caption=words,
                 alt=f"The pixel and its neighbours {words} filtering by {name}",
             )
-        st.markdown(_in_words(found))
+        st.markdown(_in_words(pixel))
 
 
 def _enlarged(patch: Tensor) -> Picture:
@@ -161,13 +163,13 @@ def _enlarged(patch: Tensor) -> Picture:
     return enlarge(picture, max(1, _PATCH // len(picture)))
 
 
-def _in_words(found: PixelKernel) -> str:
+def _in_words(pixel: PixelKernel) -> str:
     """What the kernel does to the pixel, a line for each channel."""
-    middle = found.kernel.shape[-1] // 2
+    middle = pixel.kernel.shape[-1] // 2
     own, before, after = (
-        part[:, middle, middle].tolist() for part in (found.kernel, found.before, found.after)
+        part[:, middle, middle].tolist() for part in (pixel.kernel, pixel.before, pixel.after)
     )
-    sums = found.kernel.sum((1, 2)).tolist()
+    sums = pixel.kernel.sum((1, 2)).tolist()
     return "  \n".join(
         f"{channel} **{255 * old:.1f} → {255 * new:.1f}**, own weight {weight:.2f} of {total:.2f}"
         for channel, old, new, weight, total in zip(CHANNELS, before, after, own, sums, strict=True)

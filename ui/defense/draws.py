@@ -12,7 +12,7 @@ def draws_beside(words: str, key: str) -> int:
     """The chosen number of draws; its control stands to the right of ``words``."""
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     left.markdown(words)
-    chosen = right.segmented_control(
+    count = right.segmented_control(
         "Draws", DRAWS, default=DRAWS[0], required=True, key=key, persist_state="session"
     )
-    return int(chosen or DRAWS[0])
+    return int(count or DRAWS[0])

@@ -18,10 +18,13 @@ from photos.gallery import ENTRIES
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
-from ui.charts.figures import PLAIN, survival_figure
+from ui.charts.axes import PLAIN
+from ui.charts.heat_and_blur import survival_figure
 from ui.frame.sidebar import PHOTO_FILES
+from ui.session.background import Background
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _SIDE = 136
 """Of a picture, px: two of them fit beside each other on a phone."""
@@ -39,20 +42,20 @@ def more(scene: Scene, result: Result | None, story: Story) -> None:
         st.markdown("Choose the attacked photo to see its heat beside that of the clean photo.")
         return
     attacked = story.attacked.x
-    found = workbench().once(
+    by_start = workbench().once(
         ("heats", scene.key, result.attempt.key, defense),
         lambda: heats(story.clean.x, attacked, scene.classifier, defense),
     )
-    _side_by_side(found)
+    _side_by_side(by_start)
     _many(scene, result, defense)
 
 
-def _side_by_side(found: dict[str, Heats]) -> None:
+def _side_by_side(by_start: dict[str, Heats]) -> None:
     st.markdown(
         "The heat of the clean and of the attacked photo, for each start of the relevance. A correlation of "
         "1 means that the attack has not moved it at all; near 0, nothing of it has survived."
     )
-    for column, (start, kept) in zip(st.columns(len(found), gap="medium"), found.items(), strict=True):
+    for column, (start, kept) in zip(st.columns(len(by_start), gap="medium"), by_start.items(), strict=True):
         column.markdown(f"**{start}**: correlation **{kept.correlation:.2f}**")
         # Side by side on a phone too, where columns would lie below each other.
         with column.container(horizontal=True, gap="small"):

@@ -10,16 +10,17 @@ from evaluation.one_photo.other_draws import over_draws
 from evaluation.one_photo.story import Story
 from ui.attack.running import Result
 from ui.frame.verdict import percent
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 DRAWS = (20, 50, 100)
 """Numbers of draws to choose from."""
 _ASKED = "draws_asked"
 
 
-def section(scene: Scene, result: Result, story: Story) -> None:
-    """A button that asks for them, and the counts with their interval; nothing where nothing is drawn."""
-    if story.defense is None or not story.defense.is_random(scene.classifier):
+def section(scene: Scene, result: Result | None, story: Story) -> None:
+    """A button that asks for them, and the counts with their interval; nothing without attack or draws."""
+    if result is None or story.defense is None or not story.defense.is_random(scene.classifier):
         return
     st.subheader("Other draws of this defense", anchor=False)
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
@@ -35,12 +36,12 @@ def section(scene: Scene, result: Result, story: Story) -> None:
     if st.session_state.get(_ASKED) != key:
         st.caption("What you see above is one draw. Does the attack fool the others too?")
         return
-    found = workbench().once(key, lambda: over_draws(story, scene.classifier, count))
-    if found is None:
+    draws = workbench().once(key, lambda: over_draws(story, scene.classifier, count))
+    if draws is None:
         return
-    low, high = found.interval
-    rejected = f", rejected in {found.rejected}" if found.rejected else ""
+    low, high = draws.interval
+    rejected = f", rejected in {draws.rejected}" if draws.rejected else ""
     st.markdown(
-        f"Fooled in **{found.fooled} of {found.count}** other draws, which speaks for {percent(low)} to "
-        f"{percent(high)} of all (95 % interval); the clean label came out in {found.right}{rejected}."
+        f"Fooled in **{draws.fooled} of {draws.count}** other draws, which speaks for {percent(low)} to "
+        f"{percent(high)} of all (95 % interval); the clean label came out in {draws.right}{rejected}."
     )

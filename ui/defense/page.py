@@ -1,4 +1,4 @@
-"""A defense on the page: controls, verdict, all steps, the λ-ribbon, and where the classifier looks."""
+"""A defense on the page: controls, verdict, all steps, and what its page shows below them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import streamlit as st
 from attacks.placement import PatchAttack
 from defenses import DEFENSES, THREATS, Defense
 from evaluation.one_photo.story import Story
-from explain import chosen
 from story.param import Value
-from ui.attack import running
+from ui.attack import running, settings
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
-from ui.charts.figures import PLAIN, ribbon_figure
-from ui.defense import adversarial_score, other_draws
-from ui.frame.verdict import adversary, percent, stages, verdict_html
+from ui.defense import adversarial_score, gazes, other_draws
+from ui.frame.parameter_widgets import parameter_widgets
+from ui.frame.verdict import stages, verdict_html
 from ui.session import selection
 from ui.session.notices import calmly
-from ui.session.parameters import parameter_widgets, stored
-from ui.session.workbench import Gaze, Scene, workbench
+from ui.session.parameters import stored
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
-GAZES = ("gradient", "cam")
-"""Saliency maps that are shown beside each other."""
+Section = Callable[[Scene, Result | None, Story], None]
+"""Draws what belongs below the steps of a defense."""
+SECTIONS: tuple[Section, ...] = (gazes.section, other_draws.section)
+"""Those of every page; each draws nothing for a defense that it has nothing to say of."""
 _KNOWS = {"oblivious": "Nothing"} | {name: cls.title for name, cls in THREATS.items() if cls.knows}
 _ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
 
@@ -73,10 +75,6 @@ def _short(name: str) -> str:
     return name.upper() if len(name) <= 4 else name.replace("-", " ").capitalize()
 
 
-More = Callable[[Scene, Result | None, Story], None]
-"""What a page shows below the steps of its defense."""
-
-
 def attacked(scene: Scene, *, through: bool = False) -> Result | None:
     """The attack whose photo is defended; None for the clean photo.
 
@@ -85,13 +83,13 @@ def attacked(scene: Scene, *, through: bool = False) -> Result | None:
     return running.result(scene, with_button=True, through=through) if selection.defends_attacked() else None
 
 
-def show(scene: Scene, names: tuple[str, ...], more: More | None = None) -> None:
+def show(scene: Scene, names: tuple[str, ...], sections: tuple[Section, ...] = SECTIONS) -> None:
     """Which defense, and that defense at work.
 
     Args:
         scene: what the sidebar says.
         names: of the defenses that this page has.
-        more: draws what only this page has.
+        sections: what stands below the steps, from the top down.
     """
     choices(names)
     result = attacked(scene, through=True)
@@ -99,18 +97,18 @@ def show(scene: Scene, names: tuple[str, ...], more: More | None = None) -> None
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
     if result is not None:
         _other_attack(name, result)
-    _at_work(name, scene, result, more)
+    _at_work(name, scene, result, sections)
 
 
 @st.fragment
-def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) -> None:
+def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Section, ...]) -> None:
     """Everything that a control of the defense moves, and only this reruns when it does."""
     knowing = st.container()
     verdict = st.container()
     pictures, controls = st.columns([3, 1], gap="large")
     with controls, calmly():
         _buttons(name)
-        parameter_widgets("defense", DEFENSES, name)
+        parameter_widgets("defense", DEFENSES[name])
     with calmly():
         with controls:
             defense = _defense()
@@ -121,13 +119,9 @@ def _at_work(name: str, scene: Scene, result: Result | None, more: More | None) 
             st.html(verdict_html(stages(story)))
             adversarial_score.gauge(scene, story)
         with pictures:
-            story_viewer(panels_of(story.steps), key="defense_story", chosen="result")
-        _ribbon(scene, result, story)
-        _gazes(scene, story)
-        if result is not None:
-            other_draws.section(scene, result, story)
-        if more is not None:
-            more(scene, result, story)
+            story_viewer(panels_of(story.steps), key="defense_story", start_step="result")
+        for section in sections:
+            section(scene, result, story)
         selection.write_link(scene)
 
 
@@ -140,7 +134,7 @@ def _defense() -> Defense:
 
 
 def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
-    """Which gradient the attacker uses, and whether he used it on this very defense."""
+    """Which gradient the attacker uses, and whether they used it on this very defense."""
     if result is None:
         return
     attempt, threat = result.attempt, selection.threat()
@@ -149,7 +143,7 @@ def _knowing(scene: Scene, result: Result | None, defense: Defense) -> None:
         return
     st.caption(threat.words(defense, scene.classifier))
     if threat.knows and defense.is_random(scene.classifier):
-        parameter_widgets("threat", THREATS, selection.method("threat"))
+        parameter_widgets("threat", THREATS[selection.method("threat")])
     if not (result.present and threat.knows) or (attempt.threat, attempt.against) == (threat, defense):
         return
     words, button = st.columns([4, 1], vertical_alignment="center")
@@ -187,7 +181,7 @@ def _other_attack(name: str, result: Result) -> None:
         key="other_attack",
         icon=":material/swap_horiz:",
         width="stretch",
-        on_click=running.switch,
+        on_click=settings.switch,
         args=(other,),
     )
 
@@ -216,59 +210,3 @@ def _set(name: str, instead: Mapping[str, Value]) -> None:
     for parameter in DEFENSES[name].parameters():
         value = instead.get(parameter.name, parameter.default)
         st.session_state.update(stored(parameter, selection.parameter_key("defense", parameter.name), value))
-
-
-# --- λ ----------------------------------------------------------------------------------------------------
-
-
-def _ribbon(scene: Scene, result: Result | None, story: Story) -> None:
-    ribbon = workbench().ribbon(scene, result.attempt if result else None, story)
-    if ribbon is None:
-        return
-    lam = workbench().strength(story)
-    st.subheader("What another λ would do", anchor=False)
-    st.plotly_chart(
-        ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story)),
-        config=PLAIN,
-        key="ribbon",
-        alt=f"Probability of {story.labels[story.source]} and of its rival over λ; λ is {lam:g}",
-    )
-
-
-# --- where the classifier looks ---------------------------------------------------------------------------
-
-
-def _gazes(scene: Scene, story: Story) -> None:
-    values = story.defense.values() if story.defense else {}
-    if "saliency" not in values:
-        return
-    st.subheader("Where the classifier looks", anchor=False)
-    used = chosen(str(values["saliency"]), scene.classifier)
-    options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
-    gazes = workbench().gazes(scene, story, GAZES, **options)
-    *pictures, words = st.columns(len(gazes) + 1, gap="medium")
-    for column, gaze in zip(pictures, gazes, strict=True):
-        column.image(
-            gaze.png,
-            width="stretch",
-            output_format="PNG",
-            alt=f"Saliency by {gaze.method}",
-            caption=_caption(gaze, in_use=gaze.method == used),
-        )
-    words.markdown(_why(scene))
-
-
-def _caption(gaze: Gaze, *, in_use: bool) -> str:
-    share = "" if gaze.on_patch is None else f", {percent(gaze.on_patch)} of it on the patch"
-    return f"{gaze.method}{' (in use)' if in_use else ''}{share}"
-
-
-def _why(scene: Scene) -> str:
-    wish = "SLGS and WLGS smooth where the classifier looks, so its map must gather on the patch. "
-    method = scene.classifier.saliency
-    if method == "gradient":
-        return f"{wish}**auto** takes the gradient, as the papers do."
-    return (
-        f"{wish}**auto** takes **{method}**, which this classifier's card names because there it does; in "
-        "small networks the papers' gradient hardly gathers on the patch."
-    )

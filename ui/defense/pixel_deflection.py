@@ -18,10 +18,12 @@ from evaluation.one_photo.story import Story
 from story.render import render, to_png
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
-from ui.charts.figures import PLAIN, fill_map_figure, map_figure
+from ui.charts.axes import PLAIN
+from ui.charts.pixel_deflection import fill_map_figure, map_figure
 from ui.defense.draws import draws_beside
 from ui.frame.verdict import NDCG_HELP, adversary, percent
-from ui.session.workbench import Attempt, Scene, Workbench, workbench
+from ui.session.scene import Attempt, Scene
+from ui.session.workbench import Workbench, workbench
 
 _ASKED = "parts_asked"
 """Where the session keeps what the table was asked for; it asks the classifier dozens of times."""
@@ -58,8 +60,8 @@ def views(bench: Workbench, scene: Scene, attempt: Attempt | None, story: Story)
     defense, x = _defense(story), (story.attacked or story.clean).x
 
     def looked() -> tuple[tuple[Prediction, ...], tuple[bytes, ...]]:
-        found = origins(x, scene.classifier, defense.top_k)
-        return found.top, tuple(to_png(render(step)) for step in found.maps)
+        origin = origins(x, scene.classifier, defense.top_k)
+        return origin.top, tuple(to_png(render(step)) for step in origin.maps)
 
     top, maps = bench.once(("origins", *_key(scene, attempt), defense.top_k), looked)
     inside = bench.once(("inside", *_key(scene, attempt), defense), lambda: look_inside(story))
@@ -160,7 +162,7 @@ def _table(scene: Scene, attempt: Attempt | None, story: Story) -> None:
     )
     against = adversary(story)
     st.dataframe(
-        [_row(name, found, rows["clean"], story.source, against) for name, found in rows.items()],
+        [_row(name, draws, rows["clean"], story.source, against) for name, draws in rows.items()],
         hide_index=True,
         width="stretch",
         column_config={
@@ -179,20 +181,20 @@ def _table(scene: Scene, attempt: Attempt | None, story: Story) -> None:
 
 
 def _row(
-    name: str, found: torch.Tensor, clean: torch.Tensor, true: int, against: int | None
+    name: str, draws: torch.Tensor, clean: torch.Tensor, true: int, against: int | None
 ) -> dict[str, Any]:
     """One line of the table, in words; nDCG is a mean over the draws."""
 
     def mean(label: int) -> str:
-        shares = found[:, label]
+        shares = draws[:, label]
         spread = f" ± {100 * float(shares.std()):.0f}" if len(shares) > 1 else ""
         return f"{percent(float(shares.mean()))}{spread}"
 
-    right = int((found.argmax(1) == true).sum())
+    right = int((draws.argmax(1) == true).sum())
     return {
         "photo": name,
         "true": mean(true),
         "rival": "" if against is None else mean(against),
-        "restored": ("yes" if right else "no") if len(found) == 1 else f"{right} of {len(found)}",
-        "ndcg": ndcg(clean, found).mean().item(),
+        "restored": ("yes" if right else "no") if len(draws) == 1 else f"{right} of {len(draws)}",
+        "ndcg": ndcg(clean, draws).mean().item(),
     }

@@ -11,10 +11,12 @@ from evaluation.one_photo.smoothing_vote import under_noise
 from evaluation.one_photo.story import Story
 from ops.blur import gaussian_kernel
 from ui.attack.running import Result
-from ui.charts.figures import PLAIN, kernel_figure, votes_figure
+from ui.charts.axes import PLAIN
+from ui.charts.smoothing_vote import kernel_figure, votes_figure
 from ui.defense.draws import draws_beside
 from ui.frame.verdict import tally_html
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 
 def more(scene: Scene, _result: Result | None, story: Story) -> None:

@@ -11,12 +11,13 @@ from streamlit.navigation.page import Page
 from ui.frame import sidebar
 from ui.session import selection
 from ui.session.notices import calmly, show_notices
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _STYLE = Path(__file__).parents[2] / "assets" / "style.css"
 
 
-def run(page: Page, pages: Sequence[Page]) -> None:
+def draw(page: Page, pages: Sequence[Page]) -> None:
     """Draws the frame and, inside it, the page."""
     st.html(_STYLE)
     notices, links = st.container(), st.sidebar.container(gap="xsmall")
@@ -26,8 +27,8 @@ def run(page: Page, pages: Sequence[Page]) -> None:
         workbench().scene = sidebar.draw()
         # Before the page, which may run an attack for a while.
         selection.write_link(scene())
-        for known in pages:
-            links.page_link(known, width="stretch", query_params=selection.query(scene()))
+        for other in pages:
+            links.page_link(other, width="stretch", query_params=selection.query(scene()))
         with calmly():
             page.run()
     with notices:
@@ -36,6 +37,6 @@ def run(page: Page, pages: Sequence[Page]) -> None:
 
 def scene() -> Scene:
     """What the visitor has chosen in the sidebar."""
-    chosen = workbench().scene
-    assert chosen is not None
-    return chosen
+    present = workbench().scene
+    assert present is not None
+    return present

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,12 @@ import classifiers
 from classifiers import Classifier, ClassifierError
 from photos import FORMATS, MAX_BYTES, Photo, PhotoError, gallery, gallery_entry, gallery_photo, read_photo
 from photos.crop import resized_square
-from story.render import to_png
+from story.render import png_address, to_png
 from ui.session import link
+from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
-from ui.session.workbench import Scene, Workbench, load_classifier, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import Workbench, workbench
 
 PHOTO_FILES: dict[str, Any] = {
     "type": [*(name.lower() for name in FORMATS), "jpg", "tif"],
@@ -92,11 +93,11 @@ def _gallery() -> None:
     with st.grid(3, min_column_width=64, gap="xsmall"):
         for name in names:
             entry = gallery_entry(name)
-            chosen = st.session_state["photo"] == name
+            is_selected = st.session_state["photo"] == name
             st.button(
                 entry.label or entry.title,
                 key=f"gallery_{name}",
-                type="primary" if chosen else "secondary",
+                type="primary" if is_selected else "secondary",
                 width="stretch",
                 help=f"{entry.title}. {entry.credit}",
                 on_click=st.session_state.update,
@@ -111,7 +112,7 @@ def _thumbnail(digest: str, _pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _address(photo: Photo) -> str:
-    return f"data:image/png;base64,{base64.b64encode(_thumbnail(photo.digest, photo.pixels)).decode()}"
+    return png_address(_thumbnail(photo.digest, photo.pixels))
 
 
 def _take(bench: Workbench, key: str) -> None:
@@ -201,7 +202,7 @@ def _title(name: str) -> str:
     return "Your own …" if name == link.OWN else classifiers.title(name)
 
 
-def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
+def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
     """The chosen classifier; where it cannot be had, the former one, which is then chosen again."""
     before, name = bench.classifier, st.session_state["classifier"]
     if name == link.OWN:
@@ -209,7 +210,7 @@ def _load(bench: Workbench, device: str, place: DeltaGenerator) -> Classifier:
 
     def show(done: int, total: int) -> None:
         share = min(done / total, 1.0) if total else 0.0
-        place.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+        box.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     try:
         classifier = load_classifier(name, device, show)

@@ -15,6 +15,8 @@ NDCG_HELP = (
     "together have 90 % of its probability, come first in the same order, near 0 if they come last"
 )
 """What nDCG is, wherever it is shown."""
+SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "unread": "?"}
+"""Outcome of one photo among many -> the sign before it."""
 _RIGHT, _WRONG, _UNDECIDED, _ARROW = "check_circle", "cancel", "do_not_disturb_on", "arrow_forward"
 
 
@@ -27,7 +29,7 @@ class Stage:
         label: what the classifier says.
         probability: how sure it is; None where no label is accepted.
         colour: of the stage.
-        outcome: what became of the label, in a word or two; empty where nothing has happened yet.
+        effect: what became of the label, in a word or two; empty where nothing has happened yet.
         good: whether that is what the visitor hopes for; None where nothing was decided.
         ndcg: likeness of the ranking to the clean photo's; None for the clean photo.
     """
@@ -36,7 +38,7 @@ class Stage:
     label: str
     probability: float | None
     colour: str
-    outcome: str = ""
+    effect: str = ""
     good: bool | None = True
     ndcg: float | None = None
 
@@ -54,7 +56,7 @@ def adversary(story: Story) -> int | None:
     """Number of the label that the attack is for: its target, else whatever it made the classifier say."""
     if story.target is not None:
         return story.target
-    wanted = getattr(story.attack, "target_label", None)
+    wanted = None if story.attack is None else story.attack.target_label
     if wanted in story.labels:
         return story.labels.index(wanted)
     if story.attacked is not None and story.attacked.label != story.source:
@@ -65,17 +67,17 @@ def adversary(story: Story) -> int | None:
 def stages(story: Story) -> list[Stage]:
     """The verdict on each picture of the story, in its order."""
     true = story.labels[story.source]
-    found = [Stage("Clean", *_first(story.clean), CLEAN)]
+    line = [Stage("Clean", *_first(story.clean), CLEAN)]
     if story.attacked is not None:
         label, probability = _first(story.attacked)
         targeted = story.attack is not None and story.attack.aim == "targeted"
         missed = targeted and story.attacked.label != story.target
-        outcome = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
+        effect = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
         good = label == true
-        found.append(Stage("Attacked", label, probability, ATTACKED, outcome, good, story.attacked.ndcg))
+        line.append(Stage("Attacked", label, probability, ATTACKED, effect, good, story.attacked.ndcg))
     if story.defended is not None:
-        found.append(_defended(story, story.defended))
-    return found
+        line.append(_defended(story, story.defended))
+    return line
 
 
 def _defended(story: Story, defended: Seen) -> Stage:
@@ -85,13 +87,13 @@ def _defended(story: Story, defended: Seen) -> Stage:
     label, probability = _first(defended)
     if story.threat.knows:
         kept = "restored" if story.attacked and story.attacked.label != story.source else "kept"
-        outcome = "fooled" if story.success else kept if story.restored else "lost"
-        return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored))
+        effect = "fooled" if story.success else kept if story.restored else "lost"
+        return Stage("Defended", label, probability, DEFENDED, effect, bool(story.restored))
     if story.attacked is None or story.attacked.label == story.source:
-        outcome = "kept" if story.restored else "lost"
+        effect = "kept" if story.restored else "lost"
     else:
-        outcome = "restored" if story.restored else "not restored"
-    return Stage("Defended", label, probability, DEFENDED, outcome, bool(story.restored), defended.ndcg)
+        effect = "restored" if story.restored else "not restored"
+    return Stage("Defended", label, probability, DEFENDED, effect, bool(story.restored), defended.ndcg)
 
 
 def _first(seen: Seen) -> tuple[str, float]:
@@ -106,7 +108,7 @@ def verdict_html(line: Sequence[Stage]) -> str:
 
 
 def _card(stage: Stage) -> str:
-    outcome = _outcome(stage.outcome, stage.good) if stage.outcome else ""
+    effect = _effect(stage.effect, stage.good) if stage.effect else ""
     sure = (
         ""
         if stage.probability is None
@@ -114,7 +116,7 @@ def _card(stage: Stage) -> str:
     )
     return (
         f'<div class="unfool-stage" style="--meaning:{stage.colour}"><div class="unfool-stage-head">'
-        f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{outcome}</div>'
+        f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{effect}</div>'
         f'<div class="unfool-stage-label">{html.escape(stage.label)}'
         f"{sure}</div>{_ranking(stage.ndcg)}</div>"
     )
@@ -130,7 +132,7 @@ def _ranking(ndcg: float | None) -> str:
     )
 
 
-def _outcome(text: str, good: bool | None) -> str:
+def _effect(text: str, good: bool | None) -> str:
     kind = {True: "good", False: "bad", None: "open"}[good]
     icon = _icon({True: _RIGHT, False: _WRONG, None: _UNDECIDED}[good])
     return f'<span class="unfool-outcome unfool-{kind}">{icon}{html.escape(text)}</span>'
@@ -152,9 +154,9 @@ def tally_html(story: Story) -> str:
         for voter, vote in zip(voters, defended.votes, strict=True)
     )
     if defended.rejected:
-        came = _outcome("rejected: no label has enough votes", good=None)
+        came = _effect("rejected: no label has enough votes", good=None)
     else:
-        came = _outcome(f"accepted: {defended.top[0].label}", good=bool(story.restored))
+        came = _effect(f"accepted: {defended.top[0].label}", good=bool(story.restored))
     return f'<ol class="unfool-tally">{rows}</ol><p>{came}</p>'
 
 
@@ -169,15 +171,14 @@ def badge_html(story: Story) -> str:
 
 def meanings(story: Story) -> dict[str, tuple[str, str]]:
     """Label -> (colour, word) of the labels that mean something in this story."""
-    found = {story.labels[story.source]: (TRUE_COLOUR, "clean label")}
+    colours = {story.labels[story.source]: (TRUE_COLOUR, "clean label")}
     against = adversary(story)
     if against is not None and against != story.source:
-        meant = against == story.target or story.labels[against] == getattr(
-            story.attack, "target_label", None
-        )
+        wanted = None if story.attack is None else story.attack.target_label
+        meant = against == story.target or story.labels[against] == wanted
         word = "target" if meant else "attack's label"
-        found[story.labels[against]] = (TARGET_COLOUR, word)
-    return found
+        colours[story.labels[against]] = (TARGET_COLOUR, word)
+    return colours
 
 
 def bars_html(title: str, top: Sequence[Prediction], meaning: Mapping[str, tuple[str, str]]) -> str:

@@ -18,7 +18,7 @@ from ui.runs.desk import desk
 from ui.session import selection
 from ui.session.notices import calmly, notice
 from ui.session.parameters import Registry, values_of
-from ui.session.workbench import Scene
+from ui.session.scene import Scene
 
 _POLL = 1.0
 """Seconds between two looks at how far a run is."""
@@ -39,29 +39,29 @@ def folder() -> Path:
 def choice(scene: Scene) -> Run | None:
     """The chosen run, as soon as it is finished; draws the chooser, and how far an unfinished run is."""
     with calmly():
-        known = run_library.names(folder())
+        names = run_library.names(folder())
         if _NEXT in st.session_state:
             st.session_state["run"] = st.session_state.pop(_NEXT)
-        if st.session_state.get("run") not in known:
+        if st.session_state.get("run") not in names:
             if st.session_state.get("run"):
                 notice(f"There is no run called {st.session_state['run']} here.")
-            st.session_state["run"] = known[0] if known else None
-        _resume(known)
+            st.session_state["run"] = names[0] if names else None
+        _resume(names)
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            if known:
+            if names:
                 st.selectbox(
                     "Run",
-                    known,
+                    names,
                     key="run",
                     persist_state="session",
                     help="Those in the app's folder runs; cli.py evaluate … --out runs/NAME adds one.",
                 )
             with st.popover("Add a run", icon=":material/add:", width=180):
                 _add(scene)
-            if known:
+            if names:
                 _deletion(st.session_state["run"])
         selection.write_link(scene)
-        if not known:
+        if not names:
             st.info(
                 "There is no run yet. Add one above, or let the command line make one:",
                 icon=":material/info:",
@@ -79,9 +79,9 @@ def choice(scene: Scene) -> Run | None:
     return None
 
 
-def _resume(known: list[str]) -> None:
+def _resume(names: list[str]) -> None:
     """After a restart of the server, has what it was asked for gone on with."""
-    for name in reversed(known):
+    for name in reversed(names):
         run = Run(folder() / name)
         if not run.merged and (run.folder / run_library.PHOTOS).exists() and not desk().wrong(run.folder):
             desk().ask(run.folder)
@@ -162,10 +162,10 @@ def _run_now(scene: Scene) -> None:
         st.error("Choose a file first.", icon=":material/error:")
         return
     attacking: dict[str, Attack] = {
-        name: ATTACKS[name](**values_of("attack", ATTACKS, name, st.session_state)) for name in attacks
+        name: ATTACKS[name](**values_of("attack", ATTACKS[name], st.session_state)) for name in attacks
     }
     defending: dict[str, Defense] = {
-        name: DEFENSES[name](**values_of("defense", DEFENSES, name, st.session_state)) for name in defenses
+        name: DEFENSES[name](**values_of("defense", DEFENSES[name], st.session_state)) for name in defenses
     }
     _show(
         run_library.begin_with(

@@ -16,8 +16,8 @@ from classifiers import Classifier
 from evaluation.many_photos import run_library
 from evaluation.many_photos.evaluate import Manners
 from evaluation.many_photos.run_folder import Run
+from ui.session.device import device_lent, load_classifier, on_device
 from ui.session.notices import UNEXPECTED, sentence
-from ui.session.workbench import device_lent, load_classifier, on_device
 
 _LOG = logging.getLogger("unfool")
 _LENT = 0.002
@@ -95,8 +95,8 @@ class Desk:
                 time.sleep(_LENT)
 
         try:
-            told = run_library.told_of(Run(folder))
-            classifier = self._load(told.get("classifier", ""), told["settings"]["device"])
+            record = run_library.told_of(Run(folder))
+            classifier = self._load(record.get("classifier", ""), record["settings"]["device"])
             run_library.go_on(Run(folder), classifier, Manners(on_device, pause))
         except Cancelled:
             return ""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from story.render import to_png
 from ui.charts.run import charts
 from ui.runs.report import report_html
-from ui.runs.selected_run import Chosen, fact_pairs, matrix_rows, said
+from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, said
 
 THUMB, _GAP = 112, 8
 """Side of a thumbnail, and the gap between two on the sheet, px."""
@@ -28,7 +28,7 @@ Thumbnail = NDArray[np.uint8]
 
 
 def downloads(
-    chosen: Chosen,
+    selected: SelectedRun,
     summary: Mapping[str, Any],
     numbers: NDArray[np.int64],
     shown: Sequence[Mapping[str, Any]],
@@ -36,9 +36,9 @@ def downloads(
     attack: str,
 ) -> None:
     """Buttons for the rows that the filters leave, the photos of this page, and the report."""
-    name = chosen.run.folder.name
-    rows = partial(chosen.rows.take, numbers)
-    report = partial(_report, chosen, summary, shown, pictures, attack)
+    name = selected.run.folder.name
+    rows = partial(selected.rows.take, numbers)
+    report = partial(_report, selected, summary, shown, pictures, attack)
     files: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "Rows (CSV)": (lambda: csv_of(rows()), f"{name}.csv", "text/csv"),
         "Rows (Parquet)": (lambda: parquet_of(rows()), f"{name}.parquet", "application/vnd.apache.parquet"),
@@ -80,18 +80,20 @@ def sheet_of(pictures: Sequence[Thumbnail | None]) -> bytes:
 
 
 def _report(
-    chosen: Chosen,
+    selected: SelectedRun,
     summary: Mapping[str, Any],
     shown: Sequence[Mapping[str, Any]],
     pictures: Sequence[Thumbnail | None],
     attack: str,
 ) -> bytes:
-    settings = chosen.settings
-    heads = {"defense": "Defense"} | {name: chosen.name("attack", name) for name in chosen.cells("attack")}
-    matrix = [{heads[key]: text for key, text in row.items()} for row in matrix_rows(chosen, summary)]
+    settings = selected.settings
+    heads = {"defense": "Defense"} | {
+        name: selected.name("attack", name) for name in selected.cells("attack")
+    }
+    matrix = [{heads[key]: text for key, text in row.items()} for row in matrix_rows(selected, summary)]
     return report_html(
-        chosen.run.folder.name,
-        fact_pairs(chosen),
+        selected.run.folder.name,
+        fact_pairs(selected),
         {"Right labels in % (95 % interval)": matrix},
         charts(summary["cells"], settings["attacks"], settings["defenses"], attack),
         [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
@@ -16,10 +15,11 @@ from evaluation.many_photos.columns import NONE, OUTCOMES
 from evaluation.many_photos.rows import Wanted
 from photos import Source
 from photos.crop import resized_square
-from story.render import to_png
+from story.render import png_address, to_png
+from ui.frame.verdict import SIGNS
 from ui.runs.files import THUMB, Thumbnail, downloads
 from ui.runs.opening import open_photo, pressed
-from ui.runs.selected_run import SIGNS, Chosen, changed, photos_of, plain, said
+from ui.runs.selected_run import SelectedRun, changed, photos_of, plain, said
 from ui.session.notices import calmly
 
 _PAGE = 24
@@ -29,42 +29,42 @@ _FAILED = ("wrong", "rejected")
 
 @st.fragment
 def gallery(
-    chosen: Chosen, summary: Mapping[str, Any], labels: tuple[str, ...], attack: str, defense: str
+    selected: SelectedRun, summary: Mapping[str, Any], labels: tuple[str, ...], attack: str, defense: str
 ) -> None:
     """Filters, what the defense changed, the photos, files to take along; only this reruns when one moves."""
     if pressed():
         # A press reruns this fragment only; the page leaves.
         st.rerun()
     with calmly():
-        wanted = _wanted(chosen, labels, attack, defense)
-        numbers = chosen.rows.numbers(wanted)
-        _changes(chosen, wanted)
+        wanted = _wanted(selected, labels, attack, defense)
+        numbers = selected.rows.numbers(wanted)
+        _changes(selected, wanted)
         pages = max(1, -(-len(numbers) // _PAGE))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{len(numbers):,}** of {len(chosen.rows):,} rows")
+            st.markdown(f"**{len(numbers):,}** of {len(selected.rows):,} rows")
             # Another filter begins at its first page.
-            page = st.pagination(pages, key=f"failures_page.{chosen.run.folder.name}.{hash(wanted)}")
-        shown = chosen.rows.records(numbers[(page - 1) * _PAGE : page * _PAGE])
-        source = photos_of(chosen.run.folder, changed(chosen.run))
+            page = st.pagination(pages, key=f"failures_page.{selected.run.folder.name}.{hash(wanted)}")
+        shown = selected.rows.records(numbers[(page - 1) * _PAGE : page * _PAGE])
+        source = photos_of(selected.run.folder, changed(selected.run))
         if isinstance(source, str):
             st.info(f"{plain(source)} So there are no pictures here.", icon=":material/info:")
         pictures = [_thumbnail(source, row) for row in shown]
-        _tiles(chosen, shown, pictures)
-        downloads(chosen, summary, numbers, shown, pictures, attack)
+        _tiles(selected, shown, pictures)
+        downloads(selected, summary, numbers, shown, pictures, attack)
 
 
-def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) -> Wanted:
-    """The filters; attack and defense follow the pressed cell until they are chosen here."""
-    run = chosen.run.folder.name
+def _wanted(selected: SelectedRun, labels: tuple[str, ...], attack: str, defense: str) -> Wanted:
+    """The filters; attack and defense follow the pressed cell until they are selected here."""
+    run = selected.run.folder.name
     left, right, order = st.columns(3, gap="small")
 
     def method(column: DeltaGenerator, kind: str, name: str) -> str:
-        names = chosen.cells(kind)
+        names = selected.cells(kind)
         return column.selectbox(
             kind.capitalize(),
             names,
             index=names.index(name),
-            format_func=partial(chosen.name, kind),
+            format_func=partial(selected.name, kind),
             # The pressed cell is part of it, so that a press on another one counts again.
             key=f"failures_{kind}.{run}.{attack}.{defense}",
         )
@@ -89,7 +89,7 @@ def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) 
     )
     causes = middle.multiselect(
         "Cause",
-        [cause for cause in CAUSES if cause in chosen.rows.words("cause")],
+        [cause for cause in CAUSES if cause in selected.rows.words("cause")],
         key=f"failures_causes.{run}",
         persist_state="session",
         placeholder="any",
@@ -115,14 +115,14 @@ def _wanted(chosen: Chosen, labels: tuple[str, ...], attack: str, defense: str) 
     )
 
 
-def _changes(chosen: Chosen, wanted: Wanted) -> None:
+def _changes(selected: SelectedRun, wanted: Wanted) -> None:
     """What the defense changed, among the photos of this attack."""
     if wanted.defense == NONE:
         return
-    counts = chosen.rows.changes(Wanted(wanted.attack, wanted.defense, wanted.labels))
+    counts = selected.rows.changes(Wanted(wanted.attack, wanted.defense, wanted.labels))
     rows = [
         {"without": words} | {outcome: counts.get((right, outcome), 0) for outcome in OUTCOMES}
-        for right, words in ((True, "✓ right"), (False, "✗ wrong"))
+        for right, words in ((True, f"{SIGNS['right']} right"), (False, f"{SIGNS['wrong']} wrong"))
     ]
     with_it = {
         outcome: st.column_config.NumberColumn(f"{SIGNS[outcome]} {outcome} with it") for outcome in OUTCOMES
@@ -153,32 +153,30 @@ def _small(digest: str, number: int, _source: Source) -> Thumbnail | None:
     return resized_square(photo.pixels, THUMB) if photo.digest == digest else None
 
 
-def _tiles(chosen: Chosen, shown: Sequence[Mapping[str, Any]], pictures: Sequence[Thumbnail | None]) -> None:
+def _tiles(
+    selected: SelectedRun, shown: Sequence[Mapping[str, Any]], pictures: Sequence[Thumbnail | None]
+) -> None:
     """A button with its photo for each row."""
     style = "".join(
-        f".st-key-tile_{place} button{{background-image:url({_address(picture)})}}"
-        for place, picture in enumerate(pictures)
+        f".st-key-tile_{number} button{{background-image:url({png_address(to_png(picture))})}}"
+        for number, picture in enumerate(pictures)
         if picture is not None
     )
     if style:
         st.html(f"<style>{style}</style>")
     with st.grid(min_column_width=130, gap="small"):
-        for place, row in enumerate(shown):
+        for number, row in enumerate(shown):
             with st.container(gap="xxsmall"):
                 st.button(
                     plain(said(row)),
-                    key=f"tile_{place}",
+                    key=f"tile_{number}",
                     width="stretch",
                     help=plain(f"{row['file']}: open it with this very attack and these parameters"),
                     on_click=open_photo,
-                    args=(chosen, row),
-                    disabled=row["outcome"] == "unread" or pictures[place] is None,
+                    args=(selected, row),
+                    disabled=row["outcome"] == "unread" or pictures[number] is None,
                 )
                 words = row["reason"] or row["cause"] or "no cause"
                 st.html(
                     f"<div class=unfool-tile>is {escape(row['label'])}<small>{escape(words)}</small></div>"
                 )
-
-
-def _address(picture: Thumbnail) -> str:
-    return f"data:image/png;base64,{base64.b64encode(to_png(picture)).decode()}"

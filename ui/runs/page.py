@@ -13,13 +13,13 @@ from evaluation.many_photos.causes import MEANINGS
 from evaluation.many_photos.rows import Wanted
 from evaluation.many_photos.run_folder import ROWS, Run
 from evaluation.many_photos.summary import COLUMNS, summarise
-from ui.charts.figures import SAVEABLE
+from ui.charts.axes import SAVEABLE
 from ui.charts.run import charts
 from ui.runs.gallery import gallery
 from ui.runs.opening import leave
-from ui.runs.selected_run import Chosen, fact_pairs, matrix_rows, plain, read_run
+from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, plain, read_run
 from ui.session.notices import calmly
-from ui.session.workbench import Scene
+from ui.session.scene import Scene
 
 _MATRIX = "failures_matrix"
 
@@ -29,21 +29,21 @@ def show(scene: Scene, run: Run) -> None:
     with calmly():
         leave(scene)
         changed = (run.folder / ROWS).stat().st_mtime_ns
-        chosen = read_run(run.folder, changed)
-        _facts(chosen)
+        selected = read_run(run.folder, changed)
+        _facts(selected)
         labels = st.multiselect(
             "Only photos of",
-            chosen.rows.words("label"),
+            selected.rows.words("label"),
             key=f"failures_labels.{run.folder.name}",
             persist_state="session",
             placeholder="all labels",
             help="Everything below is about these photos.",
         )
         summary = _summary(run.folder, changed, tuple(labels))
-        attack, defense = _matrix(chosen, summary)
-        _charts(chosen, summary, attack)
+        attack, defense = _matrix(selected, summary)
+        _charts(selected, summary, attack)
         st.subheader("The photos", anchor=False)
-        gallery(chosen, summary, tuple(labels), attack, defense)
+        gallery(selected, summary, tuple(labels), attack, defense)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -54,24 +54,24 @@ def _summary(folder: Path, changed: int, labels: tuple[str, ...]) -> dict[str, A
     return summarise([part.take(pa.array(numbers)) if labels else part])
 
 
-def _facts(chosen: Chosen) -> None:
-    st.caption(" · ".join(f"{name}: {plain(text)}" for name, text in fact_pairs(chosen)[:4]))
+def _facts(selected: SelectedRun) -> None:
+    st.caption(" · ".join(f"{name}: {plain(text)}" for name, text in fact_pairs(selected)[:4]))
 
 
-def _matrix(chosen: Chosen, summary: Mapping[str, Any]) -> tuple[str, str]:
+def _matrix(selected: SelectedRun, summary: Mapping[str, Any]) -> tuple[str, str]:
     """Defenses down, attacks across, right labels inside; the attack and defense of the pressed cell."""
-    rows = matrix_rows(chosen, summary)
-    attacks = chosen.cells("attack")
+    rows = matrix_rows(selected, summary)
+    attacks = selected.cells("attack")
     table = st.dataframe(
         rows,
-        key=f"{_MATRIX}.{chosen.run.folder.name}",
+        key=f"{_MATRIX}.{selected.run.folder.name}",
         hide_index=True,
         width="stretch",
         height="content",
         on_select="rerun",
         selection_mode="single-cell",
         column_config={"defense": st.column_config.TextColumn("Defense", pinned=True)}
-        | {name: st.column_config.TextColumn(chosen.name("attack", name)) for name in attacks},
+        | {name: st.column_config.TextColumn(selected.name("attack", name)) for name in attacks},
         alt="Share of right labels by defense and attack",
     )
     st.caption(
@@ -79,20 +79,20 @@ def _matrix(chosen: Chosen, summary: Mapping[str, Any]) -> tuple[str, str]:
         "cell to see its photos."
     )
     cells = table["selection"]["cells"]
-    attack, defense = attacks[-1], chosen.cells("defense")[-1]
+    attack, defense = attacks[-1], selected.cells("defense")[-1]
     if cells:
         row, column = cells[0]
-        defense = chosen.cells("defense")[row]
+        defense = selected.cells("defense")[row]
         attack = column if column in attacks else attack
     return attack, defense
 
 
-def _charts(chosen: Chosen, summary: Mapping[str, Any], attack: str) -> None:
-    found = charts(summary["cells"], chosen.settings["attacks"], chosen.settings["defenses"], attack)
-    for tab, (title, figure) in zip(st.tabs(list(found)), found.items(), strict=True):
+def _charts(selected: SelectedRun, summary: Mapping[str, Any], attack: str) -> None:
+    figures = charts(summary["cells"], selected.settings["attacks"], selected.settings["defenses"], attack)
+    for tab, (title, figure) in zip(st.tabs(list(figures)), figures.items(), strict=True):
         with tab:
             if title == "Outcomes and causes":
-                name = plain(chosen.name("attack", attack))
+                name = plain(selected.name("attack", attack))
                 st.caption(f"{name[:1].upper()}{name[1:]}. Press a cell above for another.")
             st.plotly_chart(figure, config=SAVEABLE, key=f"failures_chart_{title}", alt=title)
     with st.popover("What the causes mean", icon=":material/help:"):
@@ -101,7 +101,7 @@ def _charts(chosen: Chosen, summary: Mapping[str, Any], attack: str) -> None:
             "The first that holds counts. The bounds for unsure and found are round numbers that seemed "
             "sensible, not measured ones."
         )
-    if "λ and accuracy" not in found:
+    if "λ and accuracy" not in figures:
         st.caption(
             "λ against accuracy is drawn of a run that has a method at several λ: "
             "`--defense slgs:lam=1.5 --defense slgs:lam=2.3`"

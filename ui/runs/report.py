@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -12,6 +11,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from evaluation.many_photos.causes import MEANINGS
+from story.render import png_address
 
 _STYLE = Path(__file__).parents[2] / "assets" / "report.css"
 
@@ -68,6 +68,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _tile(png: bytes | None, words: str) -> str:
-    address = "" if png is None else f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    picture = f"<img alt='' src='{address}'>" if address else "<span class=none>no picture</span>"
+    picture = (
+        "<span class=none>no picture</span>" if png is None else f"<img alt='' src='{png_address(png)}'>"
+    )
     return f"<figure>{picture}<figcaption>{escape(words)}</figcaption></figure>"

@@ -18,15 +18,14 @@ from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import SETTINGS, Run
 from photos import Source
 from ui.charts.run import name_of, parameter_words
+from ui.frame.verdict import SIGNS
 from ui.session.notices import sentence
 
-SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "unread": "?"}
-"""Outcome -> the sign before it."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$:-])")
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class SelectedRun:
     """A run as the page has read it.
 
     Attributes:
@@ -51,11 +50,11 @@ class Chosen:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the run …")
-def read_run(folder: Path, changed: int) -> Chosen:
+def read_run(folder: Path, changed: int) -> SelectedRun:
     """The run in ``folder``, read anew when the file of its rows has ``changed``."""
     del changed
-    told = run_library.told_of(Run(folder))
-    return Chosen(Run(folder), told["settings"], Rows.read(folder), str(told.get("classifier", "")))
+    record = run_library.told_of(Run(folder))
+    return SelectedRun(Run(folder), record["settings"], Rows.read(folder), str(record.get("classifier", "")))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -75,13 +74,13 @@ def changed(run: Run) -> int:
     return (run.folder / SETTINGS).stat().st_mtime_ns
 
 
-def fact_pairs(chosen: Chosen) -> list[tuple[str, str]]:
+def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
     """What was run, as pairs of a name and a value; the first four are the most important."""
-    settings = chosen.settings
+    settings = selected.settings
     total = min(settings["photos"], settings["limit"] or settings["photos"])
     pairs = [
         ("Photos", f"{total} of {settings['photos']}"),
-        ("Classifier", chosen.classifier or settings["classifier"]),
+        ("Classifier", selected.classifier or settings["classifier"]),
         ("Working size", f"{settings['size']} px"),
         ("Seed", str(settings["seed"])),
         ("Target", settings["target"] or "another label at random for each photo"),
@@ -90,17 +89,17 @@ def fact_pairs(chosen: Chosen) -> list[tuple[str, str]]:
         for name, facts in settings[f"{kind}s"].items():
             registry = ATTACKS if kind == "attack" else DEFENSES
             words = parameter_words(facts["name"], facts["parameters"], registry)
-            pairs.append((chosen.name(kind, name), words))
+            pairs.append((selected.name(kind, name), words))
     return pairs
 
 
-def matrix_rows(chosen: Chosen, summary: Mapping[str, Any]) -> list[dict[str, str]]:
+def matrix_rows(selected: SelectedRun, summary: Mapping[str, Any]) -> list[dict[str, str]]:
     """Defenses down, attacks across, right labels in % with their interval inside."""
-    found = {(cell["attack"], cell["defense"]): cell["accuracy"] for cell in summary["cells"]}
+    accuracies = {(cell["attack"], cell["defense"]): cell["accuracy"] for cell in summary["cells"]}
     return [
-        {"defense": chosen.name("defense", defense)}
-        | {attack: _percent(found.get((attack, defense))) for attack in chosen.cells("attack")}
-        for defense in chosen.cells("defense")
+        {"defense": selected.name("defense", defense)}
+        | {attack: _percent(accuracies.get((attack, defense))) for attack in selected.cells("attack")}
+        for defense in selected.cells("defense")
     ]
 
 

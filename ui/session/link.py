@@ -12,7 +12,7 @@ from typing import Any
 from ui.session.parameters import Registry, held, on_screen, state_key, stored
 
 OWN = "own"
-"""Stands in a link for a photo or a classifier that the visitor brought; only his own session has it."""
+"""Stands in a link for a photo or a classifier that the visitor brought; only their own session has it."""
 SMALLEST, LARGEST = 160, 400
 """Range of the working size in the app, px."""
 _FREE = ("target", "run")
@@ -70,20 +70,20 @@ def defaults(choices: Choices) -> dict[str, Any]:
     """Key in the session -> value, of all that a link without a query means; the size is the classifier's."""
     state: dict[str, Any] = {name: choices.default(name) for name in (*choices.plain, *choices.methods)}
     for kind, registry in choices.methods.items():
-        for method, known in registry.items():
-            for parameter in known.parameters():
-                state |= stored(parameter, state_key(kind, registry, method, parameter), parameter.default)
+        for method in registry.values():
+            for parameter in method.parameters():
+                state |= stored(parameter, state_key(kind, parameter), parameter.default)
     return state | dict.fromkeys(_FREE)
 
 
 def read(query: Mapping[str, str], choices: Choices) -> View:
     """The view that a link's ``query`` asks for."""
     view = View()
-    known = {*choices.plain, *choices.methods, "size", *_FREE}
+    names = {*choices.plain, *choices.methods, "size", *_FREE}
     for name, text in query.items():
-        if name not in known and name.partition(".")[0] not in choices.methods:
+        if name not in names and name.partition(".")[0] not in choices.methods:
             view.refused.append(f"there is nothing called {name}")
-        elif name in known - {"size", *_FREE}:
+        elif name in names - {"size", *_FREE}:
             allowed = choices.methods.get(name) or choices.plain[name]
             if text in allowed:
                 view.state[name] = text
@@ -111,25 +111,25 @@ def _read_parameters(
     kind: str, registry: Registry, query: Mapping[str, str], view: View, choices: Choices
 ) -> None:
     method = view.state.get(kind, choices.default(kind))
-    known = {parameter.name: parameter for parameter in registry[method].parameters()}
-    found: dict[str, Any] = {}
+    parameters = {parameter.name: parameter for parameter in registry[method].parameters()}
+    values: dict[str, Any] = {}
     for full_name, text in query.items():
         name = full_name.removeprefix(f"{kind}.")
         if name == full_name:
             continue
         try:
-            if name not in known:
+            if name not in parameters:
                 raise ValueError(f"{method} has no parameter {name}")
-            found[name] = known[name].parse(text)
+            values[name] = parameters[name].parse(text)
         except ValueError as error:
             view.refused.append(str(error))
     try:
-        registry[method](**found)
+        registry[method](**values)
     except ValueError as error:
         view.refused.append(str(error))
         return
-    for name, value in found.items():
-        view.state |= stored(known[name], state_key(kind, registry, method, known[name]), value)
+    for name, value in values.items():
+        view.state |= stored(parameters[name], state_key(kind, parameters[name]), value)
 
 
 def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict[str, str]:
@@ -151,7 +151,7 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
     for kind, registry in choices.methods.items():
         method = state.get(kind, choices.default(kind))
         for parameter in registry[method].parameters():
-            key = state_key(kind, registry, method, parameter)
+            key = state_key(kind, parameter)
             shown = held(parameter, key, state)
             if shown != on_screen(parameter, parameter.default):
                 query[f"{kind}.{parameter.name}"] = _text(shown)

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from ui.session.background import Background
 from ui.session.notices import sentence
-from ui.session.workbench import Background
 
 _POLL = 0.5
 """Seconds between two looks at how far the work is."""

@@ -16,7 +16,8 @@ from story.param import Value
 from ui.session import link
 from ui.session.notices import notice, sentence
 from ui.session.parameters import Registry, state_key, stored, values_of
-from ui.session.workbench import Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 ON = ("attacked", "clean")
 """What a defense is shown on."""
@@ -70,8 +71,8 @@ def begin() -> bool:
     elif page != before:
         # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
         # until then the new page's widget has none.
-        known = [key for key in link.defaults(choices()) if key in st.session_state]
-        st.session_state.update({key: st.session_state[key] for key in known})
+        keys = [key for key in link.defaults(choices()) if key in st.session_state]
+        st.session_state.update({key: st.session_state[key] for key in keys})
     return first
 
 
@@ -82,7 +83,7 @@ def method(kind: str) -> str:
 
 def chosen_values(kind: str) -> dict[str, Value]:
     """The chosen parameters of the chosen attack, defense or threat."""
-    return values_of(kind, registry(kind), method(kind), st.session_state)
+    return values_of(kind, registry(kind)[method(kind)], st.session_state)
 
 
 def threat() -> Threat:
@@ -106,14 +107,13 @@ def choose_method(kind: str, name: str, method: Parametrised) -> None:
     """Chooses the attack, defense or threat ``name`` with the parameters that ``method`` has."""
     st.session_state[kind] = name
     for parameter in method.parameters():
-        key = state_key(kind, registry(kind), name, parameter)
+        key = state_key(kind, parameter)
         st.session_state.update(stored(parameter, key, getattr(method, parameter.name)))
 
 
 def parameter_key(kind: str, name: str) -> str:
     """Where the session keeps a parameter of the chosen attack, defense or threat."""
-    known = registry(kind)
-    return state_key(kind, known, method(kind), known[method(kind)].parameter(name))
+    return state_key(kind, registry(kind)[method(kind)].parameter(name))
 
 
 def query(scene: Scene) -> dict[str, str]:

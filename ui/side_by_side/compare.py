@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,16 +12,18 @@ from evaluation.measures.metrics import structural_difference
 from evaluation.one_photo.compare import Cell, compare
 from evaluation.one_photo.story import Story
 from story import Step
-from story.render import render, to_png
+from story.render import png_address, render, to_png
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer, wipe
 from ui.frame.pages import PAGE_OF
-from ui.frame.verdict import NDCG_HELP, adversary
+from ui.frame.verdict import NDCG_HELP, SIGNS, adversary
 from ui.session import selection
+from ui.session.background import Background
 from ui.session.notices import calmly
 from ui.session.parameters import values_of
 from ui.session.progress import follow, progress
-from ui.session.workbench import Background, Scene, workbench
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 _GO = "compare_go"
 _TABLE = "compare_table"
@@ -34,7 +35,6 @@ _COLUMNS = (
     *("attacked_picture", "title", "attacked", "clean", "attacked_true", "clean_true"),
     *("attacked_ssim", "attacked_psnr", "attacked_ndcg", "ms"),
 )
-_SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–"}
 
 
 def show(scene: Scene, result: Result | None) -> None:
@@ -59,14 +59,14 @@ def _cells(scene: Scene, story: Story, defenses: dict[str, Defense]) -> Any:
 
 
 def _present() -> dict[str, Defense]:
-    """Every defense as the visitor has set it; with its own values where his don't fit together."""
-    found: dict[str, Defense] = {}
+    """Every defense as the visitor has set it; with its own values where these don't fit together."""
+    defenses: dict[str, Defense] = {}
     for name, cls in DEFENSES.items():
         try:
-            found[name] = cls(**values_of("defense", DEFENSES, name, st.session_state))
+            defenses[name] = cls(**values_of("defense", cls, st.session_state))
         except ValueError:
-            found[name] = cls()
-    return found
+            defenses[name] = cls()
+    return defenses
 
 
 # --- the table --------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         title = "no defense" if cell.defense == "none" else DEFENSES[cell.defense].title
         row = rows.setdefault(cell.defense, {"name": cell.defense, "title": title})
         said = "rejected" if cell.seen.rejected else f"{cell.label} {100 * cell.probability:.0f} %"
-        row[cell.on] = f"{_SIGNS[cell.outcome]} {said}"
+        row[cell.on] = f"{SIGNS[cell.outcome]} {said}"
         row[f"{cell.on}_true"] = 100 * cell.true
         row[f"{cell.on}_ssim"] = cell.seen.ssim
         row[f"{cell.on}_psnr"] = cell.seen.psnr
@@ -133,8 +133,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 
 def _address(cell: Cell) -> str:
     """The result as an address that holds the picture itself."""
-    png = to_png(render(Step("result", cell.seen.x, "photo")))
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return png_address(to_png(render(Step("result", cell.seen.x, "photo"))))
 
 
 def _note_choice(names: Sequence[str]) -> None:

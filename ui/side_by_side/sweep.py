@@ -12,40 +12,42 @@ import streamlit as st
 from defenses import DEFENSES
 from evaluation.one_photo.sweep import Sweep, points, sweep
 from ui.attack.running import Result
-from ui.charts.figures import SAVEABLE, sweep_figure
+from ui.charts.axes import SAVEABLE
+from ui.charts.sweep import sweep_figure
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.frame.verdict import NDCG_HELP, adversary
 from ui.session.notices import calmly
-from ui.session.parameters import title, values_of
-from ui.session.workbench import Scene, workbench
+from ui.session.parameters import values_of
+from ui.session.scene import Scene
+from ui.session.workbench import workbench
 
 
 def show(scene: Scene, result: Result | None) -> None:
     """The controls, the chart, the numbers to take along."""
     with calmly():
-        chosen, name = _controls()
-        if not chosen or name is None:
+        names, name = _controls()
+        if not names or name is None:
             st.info("Choose at least one defense.", icon=":material/info:")
             return
         attempt = result.attempt if result else None
         story = workbench().story(scene, attempt)
         x = (story.attacked or story.clean).x
-        found: dict[str, Sweep] = {}
-        for defense_name in chosen:
-            defense = DEFENSES[defense_name](**values_of("defense", DEFENSES, defense_name, st.session_state))
+        sweeps: dict[str, Sweep] = {}
+        for defense_name in names:
+            defense = DEFENSES[defense_name](**values_of("defense", DEFENSES[defense_name], st.session_state))
             key = ("sweep", scene.key, attempt.key if attempt else None, defense, name)
             with st.spinner(f"{DEFENSES[defense_name].title} …"):
-                run = partial(sweep, x, story.clean.x, scene.classifier, defense, name)
-                found[defense_name] = workbench().once(key, run)
+                swept = partial(sweep, x, story.clean.x, scene.classifier, defense, name)
+                sweeps[defense_name] = workbench().once(key, swept)
         against = adversary(story)
         st.plotly_chart(
-            sweep_figure(found, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
+            sweep_figure(sweeps, story.source, against, story.labels), config=SAVEABLE, key="sweep_chart"
         )
         st.caption("The camera above the chart saves it as PNG.")
         st.caption(f"nDCG: {NDCG_HELP[:1].lower()}{NDCG_HELP[1:]}.")
         st.download_button(
             "Numbers (CSV)",
-            numbers(found, story.source, against),
+            numbers(sweeps, story.source, against),
             file_name=f"sweep-{name}.csv",
             mime="text/csv",
             icon=":material/download:",
@@ -55,7 +57,7 @@ def show(scene: Scene, result: Result | None) -> None:
 def _controls() -> tuple[Sequence[str], str | None]:
     """The defenses, and the parameter that all of them have."""
     left, right = st.columns([3, 1], gap="medium")
-    chosen = left.multiselect(
+    names = left.multiselect(
         "Defenses",
         list(DEFENSES),
         default=list(GRADIENT_SMOOTHING),
@@ -63,20 +65,18 @@ def _controls() -> tuple[Sequence[str], str | None]:
         key="sweep_defenses",
         persist_state="session",
     )
-    if not chosen:
+    if not names:
         return [], None
     shared = [
         parameter
-        for parameter in DEFENSES[chosen[0]].parameters()
-        if parameter.name != "seed"
-        and all(
-            parameter.name in {other.name for other in DEFENSES[name].parameters()} for name in chosen[1:]
-        )
+        for parameter in DEFENSES[names[0]].parameters()
+        if parameter.name != DEFENSES[names[0]].seed_name
+        and all(parameter.name in {other.name for other in DEFENSES[name].parameters()} for name in names[1:])
     ]
     if not shared:
         right.markdown("These have no parameter in common.")
         return [], None
-    titles = {parameter.name: title(parameter) for parameter in shared}
+    titles = {parameter.name: parameter.title for parameter in shared}
     name = right.selectbox(
         "Parameter",
         list(titles),
@@ -84,17 +84,17 @@ def _controls() -> tuple[Sequence[str], str | None]:
         key="sweep_parameter",
         persist_state="session",
     )
-    return chosen, name
+    return names, name
 
 
-def numbers(found: Mapping[str, Sweep], true: int, against: int | None) -> str:
+def numbers(sweeps: Mapping[str, Sweep], true: int, against: int | None) -> str:
     """Every point of the chart as CSV."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(
         ["defense", "parameter", "value", "clean_label", "attack_label", "ssim", "ndcg", "rejected"]
     )
-    for name, swept in found.items():
+    for name, swept in sweeps.items():
         for point in points(name, swept, true, against):
             rejected = "yes" if point.pop("rejected") else "no"
             writer.writerow([*(_digits(value) for value in point.values()), rejected])

@@ -1,19 +1,21 @@
 """Patch library and live training without a browser."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from attacks.patch_training import Recipe
 from story.export import patch_npz
 from story.param import AUTO
 from story.render import to_png
 from tests.ui.test_pages import said, verdict
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
+from ui.session.parameters import state_key
 from ui.session.workbench import Workbench
 
-ROOT = Path(__file__).parents[3]
 QUICK = {"size": "160"}
 
 
@@ -32,9 +34,9 @@ def visits_of_their_own():
 
 
 def page(name: str, **query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update(QUICK | query)
-    return app.switch_page(f"pages/{name}.py").run()
+    return app.switch_page(page_file(name)).run()
 
 
 def words(app: AppTest) -> str:
@@ -42,13 +44,11 @@ def words(app: AppTest) -> str:
 
 
 def number(app: AppTest, name: str):
-    return next(
-        part for part in app.number_input if part.key and part.key.endswith(f"universal-patch.{name}")
-    )
+    return app.number_input(key=key_of(f"attack.universal-patch.{name}"))
 
 
 def chosen(app: AppTest) -> str:
-    return app.session_state["attack.universal-patch.patch"]
+    return app.session_state[key_of("attack.universal-patch.patch")]
 
 
 def png(side: int = 20, value: int = 90) -> bytes:
@@ -84,9 +84,9 @@ def test_numbers_place_resize_and_turn_it_and_are_in_the_link():
     assert verdict(app) != before
     link = {"attack.x": "0.68", "attack.y": "0.68", "attack.scale": "2", "attack.rotation": "45"}
     assert app.query_params == {"size": "160"} | link or app.query_params == link
-    app.switch_page("pages/attack.py").run()
+    app.switch_page(page_file("attack")).run()
     assert said(app) == []
-    assert next(part for part in app.slider if part.key.endswith("rotation")).value == 45.0
+    assert app.slider(key=key_of("attack.universal-patch.rotation")).value == 45.0
 
 
 def test_a_patch_of_ones_own_is_kept_chosen_and_taken_away():
@@ -97,10 +97,10 @@ def test_a_patch_of_ones_own_is_kept_chosen_and_taken_away():
     assert chosen(app) == "grey"
     assert verdict(app) != before
     assert "not fooled" in verdict(app)
-    app.switch_page("pages/gradient_smoothing.py").run()
+    app.switch_page(page_file("gradient_smoothing")).run()
     assert said(app) == []
     assert "not fooled" in verdict(app)
-    app.switch_page("pages/patch_library.py").run()
+    app.switch_page(page_file("patch_library")).run()
     app.button(key="drop_patch").click().run()
     assert said(app) == []
     assert chosen(app) == AUTO
@@ -139,7 +139,7 @@ def test_the_patch_of_an_attack_goes_to_the_library():
     app = page("attack", **{"attack": "lavan", "attack.iterations": "1", "target": "accordion"})
     app.button(key="keep_attack_patch").click().run()
     assert chosen(app) == "accordion"
-    app.switch_page("pages/patch_library.py").run()
+    app.switch_page(page_file("patch_library")).run()
     assert said(app) == []
     assert "for “accordion”" in " ".join(caption.value for caption in app.caption)
 
@@ -150,14 +150,10 @@ def test_the_patch_of_an_attack_goes_to_the_library():
 def training_page(steps: int, target: str = "accordion") -> AppTest:
     app = page("train_patch")
     app.selectbox(key="training_target").set_value(target)
-    next(part for part in app.number_input if part.key.endswith("patch.steps")).set_value(steps)
-    _slider(app, "patch.batch").set_value(2)
+    app.number_input(key=state_key("training", Recipe.parameter("steps"))).set_value(steps)
+    app.slider(key=state_key("training", Recipe.parameter("batch"))).set_value(2)
     app.multiselect(key="training_gallery").set_value(["chelsea", "coffee"])
     return app.run()
-
-
-def _slider(app: AppTest, name: str):
-    return next(part for part in (*app.slider, *app.number_input) if part.key and part.key.endswith(name))
 
 
 def until(app: AppTest, condition) -> None:
@@ -191,10 +187,10 @@ def test_a_patch_forms_and_is_kept_in_the_library():
     app.button(key="keep_patch").click().run()
     assert said(app) == []
     assert "In your library as “accordion”" in app.success[0].value
-    app.switch_page("pages/patch_library.py").run()
+    app.switch_page(page_file("patch_library")).run()
     assert said(app) == []
     assert chosen(app) == "accordion"
-    app.switch_page("pages/train_patch.py").run()
+    app.switch_page(page_file("train_patch")).run()
     assert "In your library as “accordion”" in app.success[0].value
 
 
@@ -238,8 +234,8 @@ def test_it_goes_on_while_other_pages_are_looked_at_and_stops_when_told():
     app = training_page(steps=2000)
     app.button(key="train_patch").click().run()
     assert app.button(key="train_patch").disabled
-    app.switch_page("pages/attack.py").run()
-    app.switch_page("pages/train_patch.py").run()
+    app.switch_page(page_file("attack")).run()
+    app.switch_page(page_file("train_patch")).run()
     app.button(key="stop_training").click().run()
     until(app, lambda app: "stop_training" not in keys(app))
     assert said(app) == []

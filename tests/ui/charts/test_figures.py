@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from evaluation.one_photo.gradient_smoothing import Ribbon
 from story.render import HIGHLIGHT, NEUTRAL, TARGET_COLOUR, TRUE_COLOUR
-from ui.charts.figures import fill_map_figure, kernel_figure, map_figure, progress_figure, ribbon_figure
-from ui.session.workbench import Ribbon
+from ui.charts.attack import progress_figure
+from ui.charts.gradient_smoothing import ribbon_figure
+from ui.charts.pixel_deflection import fill_map_figure, map_figure
+from ui.charts.smoothing_vote import kernel_figure
 
 LABELS = ("cat", "dog", "cup")
 

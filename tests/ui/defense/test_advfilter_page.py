@@ -1,7 +1,6 @@
 """The page of AdvFilter without a browser."""
 
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,17 +10,18 @@ from defenses import AdvFilter
 from denoisers import STRENGTHS, VARIANTS
 from evaluation.one_photo.advfilter import ATTACKED, AtStrength, PixelKernel
 from story import Step
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
 from ui.browser import Placement
 from ui.defense import advfilter
 
-ROOT = Path(__file__).parents[3]
 TITLES = ["What happens to one pixel", "From no attack to the strongest"]
 
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise", "defense": "advfilter", "size": "96"} | query)
-    app = app.switch_page("pages/advfilter.py").run()
+    app = app.switch_page(page_file("advfilter")).run()
     assert not app.exception
     assert not app.error
     return app
@@ -59,7 +59,7 @@ def test_all_strengths_then_another_denoiser_on_the_same_photos():
         app.run()
     assert f"of {len(STRENGTHS)} strengths by itself" in words(app)
     assert len(app.get("plotly_chart")) == 3
-    app.selectbox(key="defense.advfilter.variant").set_value("multi-head").run()
+    app.selectbox(key=key_of("defense.advfilter.variant")).set_value("multi-head").run()
     # One run: the photos are there.
     assert f"of {len(STRENGTHS)} strengths by itself" in words(app)
     assert not app.exception
@@ -130,6 +130,6 @@ def test_a_frame_and_its_words(rows):
 
 def test_the_heads_of_multi_head_are_there_to_choose():
     app = page(**{"defense.variant": "multi-head", "defense.head": "2"})
-    assert app.slider(key="defense.advfilter.head").value == 2
+    assert app.slider(key=key_of("defense.advfilter.head")).value == 2
     assert "**head 2**: the weight" in words(app)
     assert AdvFilter(variant="multi-head", head=2).head == 2

@@ -3,7 +3,6 @@
 import re
 import time
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,16 +11,16 @@ from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Survival
 from explain import STANDS_IN, STARTS
 from photos.gallery import ENTRIES
-from ui.charts.figures import survival_figure
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
+from ui.charts.heat_and_blur import survival_figure
 from ui.defense import heat_and_blur
-
-ROOT = Path(__file__).parents[3]
 
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise", "defense": "heat-and-blur"} | query)
-    app = app.switch_page("pages/heat_and_blur.py").run()
+    app = app.switch_page(page_file("heat_and_blur")).run()
     assert not app.exception
     assert not app.error
     return app
@@ -45,7 +44,7 @@ def test_no_values_are_called_the_papers():
     app = page(**{"defense.gamma": "3"})
     assert "papers_values" not in [button.key for button in app.button]
     app.button(key="defaults").click().run()
-    assert app.slider(key="defense.heat-and-blur.gamma").value == HeatAndBlur().gamma
+    assert app.slider(key=key_of("defense.heat-and-blur.gamma")).value == HeatAndBlur().gamma
 
 
 def test_on_the_clean_photo_there_is_nothing_to_compare():

@@ -1,18 +1,19 @@
 """The page of Pixel Deflection without a browser."""
 
 import re
-from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-ROOT = Path(__file__).parents[3]
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
+
 ROWS = ["clean", "attacked", "PD", "PD + WD", "PD + R-CAM", "PD + R-CAM + WD"]
 
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
     app.query_params.update({"attack": "noise", "defense": "pixel-deflection"} | query)
-    app = app.switch_page("pages/pixel_deflection.py").run()
+    app = app.switch_page(page_file("pixel_deflection")).run()
     assert not app.exception
     assert not app.error
     return app
@@ -84,6 +85,6 @@ def test_more_draws_on_demand():
 def test_the_papers_values_and_back():
     app = page()
     app.button(key="papers_values").click().run()
-    assert app.slider(key="defense.pixel-deflection.deflections").value == 1500
+    assert app.slider(key=key_of("defense.pixel-deflection.deflections")).value == 1500
     app.button(key="defaults").click().run()
-    assert app.slider(key="defense.pixel-deflection.deflections").value == 200
+    assert app.slider(key=key_of("defense.pixel-deflection.deflections")).value == 200

@@ -50,7 +50,7 @@ def test_a_story_has_its_stages_in_their_colours(story):
     line = stages(story)
     assert [stage.title for stage in line] == ["Clean", "Attacked", "Defended"]
     assert [stage.colour for stage in line] == [CLEAN, ATTACKED, DEFENDED]
-    assert line[0].outcome == ""
+    assert line[0].effect == ""
 
 
 def test_every_picture_but_the_clean_one_has_its_ndcg_with_its_meaning(story):
@@ -77,12 +77,12 @@ def test_outcomes_are_words_and_icons():
 
 def test_a_clean_photo_is_kept_or_lost(scene):
     story = run_story(scene.photo, scene.classifier, None, DEFENSES["lgs"](lam=0.0), size=scene.size)
-    assert [stage.outcome for stage in stages(story)] == ["", "kept"]
+    assert [stage.effect for stage in stages(story)] == ["", "kept"]
 
 
 def test_an_attack_that_changes_nothing_has_fooled_nobody(scene):
     story = run_story(scene.photo, scene.classifier, ATTACKS["noise"](sigma=0.0), size=scene.size)
-    assert stages(story)[1].outcome == "not fooled"
+    assert stages(story)[1].effect == "not fooled"
     assert stages(story)[1].good
     assert adversary(story) is None
     assert badge_html(story) == ""
@@ -120,6 +120,6 @@ def test_an_attack_through_a_defense_is_judged_behind_it(scene, threat):
         scene.photo, scene.classifier, attack, defense, size=scene.size, threat=THREATS[threat]()
     )
     stage = stages(story)[2]
-    assert stage.outcome in ("fooled", "kept", "restored")
-    assert (stage.outcome == "fooled") == story.success
+    assert stage.effect in ("fooled", "kept", "restored")
+    assert (stage.effect == "fooled") == story.success
     assert stage.good == story.restored

@@ -6,7 +6,6 @@ import io
 import json
 import time
 import zipfile
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,10 +21,11 @@ from evaluation.many_photos.evaluate import Manners, Selection
 from evaluation.many_photos.run_folder import ROWS, SETTINGS, Run
 from photos import gallery_photo
 from story.render import to_png
+from tests.ui.visiting import SCRIPT, page_file
+from tests.ui.widget_keys import key_of
 from ui.runs.files import csv_of, parquet_of, sheet_of
 from ui.runs.selected_run import plain
 
-ROOT = Path(__file__).parents[3]
 PLAN = Plan(
     {"pgd": ATTACKS["pgd"](eps=8 / 255, iterations=2, seed=5), "lavan": ATTACKS["lavan"](iterations=2)},
     {"lgs": LGS(lam=1.5), "slgs:lam=3.5": SLGS(lam=3.5), "smoothing-vote": SmoothingVote()},
@@ -68,9 +68,9 @@ def empty(tmp_path, monkeypatch):
 
 
 def page(**query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise"} | query)
-    return app.switch_page("pages/failures.py").run()
+    return app.switch_page(page_file("failures")).run()
 
 
 def said(app: AppTest) -> list[str]:
@@ -170,7 +170,7 @@ def test_a_press_opens_the_photo_with_the_very_attack(folder):
         "attacked",
     )
     assert state["target"] == row["target"]
-    assert app.slider(key="defense.lgs.lam").value == 3.5
+    assert app.slider(key=key_of("defense.lgs.lam")).value == 3.5
     found = "".join(part.proto.body for part in app.get("html"))
     assert f"{100 * row['probability']:.0f}" in found
     assert row["predicted"] in found

@@ -51,7 +51,7 @@ def test_every_parameter_of_every_method_survives_the_link(kind):
             else:
                 step = parameter.step if parameter.default < parameter.high else -parameter.step
                 other = parameter.type(parameter.default + step)
-            key = state_key(kind, CHOICES.methods[kind], method, parameter)
+            key = state_key(kind, parameter)
             state = defaults(CHOICES) | {kind: method, key: on_screen(parameter, other)}
             again = restored(write(state, CHOICES, 192))
             assert again[key] == state[key], (method, parameter.name)

@@ -1,18 +1,25 @@
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from attacks import ATTACKS
 from attacks.base import Cancelled
+from attacks.noise import Noise
 from attacks.universal_patch import Patch
-from defenses import DEFENSES, THREATS
+from defenses import DEFENSES, LGS, THREATS, Looking
 from evaluation.one_photo.adversarial_score import read_suspicion
+from story import param
 from ui.defense.adversarial_score import scores
-from ui.session import workbench
+from ui.defense.gazes import gazes_of
+from ui.defense.gradient_smoothing import ribbon_of, strength_of
+from ui.session.background import Background
+from ui.session.device import on_device
+from ui.session.scene import Attempt, Scene
 from ui.session.shelf import Shelf
-from ui.session.workbench import Attempt, Background, Scene, Workbench, on_device
+from ui.session.workbench import Workbench
 
 
 @pytest.fixture
@@ -27,17 +34,15 @@ def passes(classifier):
 def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense):
     """All that the page of a defense asks for."""
     story = bench.story(scene, attempt, defense)
-    bench.ribbon(scene, attempt, story)
+    if isinstance(defense, LGS):
+        ribbon_of(bench, scene, attempt, story)
     scores(bench, scene, story, read_suspicion())
-    if "saliency" in defense.values():
-        values = defense.values()
-        bench.gazes(
-            scene, story, ("gradient", "cam"), top_k=values["top_k"], loss=values["loss"], seed=values["seed"]
-        )
+    if isinstance(defense, Looking):
+        gazes_of(bench, scene, story)
     return story
 
 
-@pytest.mark.parametrize("name", [name for name, known in DEFENSES.items() if hasattr(known, "region")])
+@pytest.mark.parametrize("name", [name for name, cls in DEFENSES.items() if issubclass(cls, LGS)])
 @pytest.mark.parametrize("attacked", [True, False])
 def test_moving_lambda_costs_no_pass_where_the_ribbon_has_been(bench, scene, attempt, passes, name, attacked):
     tried = attempt if attacked else None
@@ -114,11 +119,8 @@ def test_one_who_knows_goes_through_what_he_knows(bench, scene, attempt):
 
 def test_an_automatic_lambda_is_told(bench, scene, attempt):
     story = bench.story(scene, attempt, DEFENSES["lgs"](lam="auto"))
-    assert bench.strength(story) == DEFENSES["lgs"](lam="auto").lam_of(story.attacked.x)
-    assert bench.ribbon(scene, attempt, story) is not None
-    assert bench.strength(bench.story(scene, attempt, DEFENSES["lgs"](lam=1.5))) == 1.5
-    with pytest.raises(TypeError):
-        bench.strength(bench.story(scene, attempt, DEFENSES["jpeg"]()))
+    assert strength_of(bench, story) == DEFENSES["lgs"](lam="auto").lam_of(story.attacked.x)
+    assert strength_of(bench, bench.story(scene, attempt, DEFENSES["lgs"](lam=1.5))) == 1.5
 
 
 def test_a_cancelled_attack_leaves_what_was_there(bench, scene, attempt):
@@ -151,18 +153,18 @@ def test_others_get_the_device_while_an_attack_reports(bench, scene, attempt):
 
 def test_iterates_are_kept_as_pictures(bench, scene, attempt):
     story = bench.story(scene, attempt)
-    frames = bench.frames(scene, attempt)
-    assert frames.numbers == (0, 1, 2, 3, 4)
-    assert len(frames.pictures) == 5
-    assert all(picture.startswith(b"\x89PNG") for picture in frames.pictures)
-    assert len(frames.series) == 5
-    assert frames.watched == story.labels[story.source]
-    assert frames.series[-1] == pytest.approx(float(story.attacked.probabilities[story.source]))
+    iterates = bench.iterates(scene, attempt)
+    assert iterates.numbers == (0, 1, 2, 3, 4)
+    assert len(iterates.pictures) == 5
+    assert all(picture.startswith(b"\x89PNG") for picture in iterates.pictures)
+    assert len(iterates.series) == 5
+    assert iterates.watched == story.labels[story.source]
+    assert iterates.series[-1] == pytest.approx(float(story.attacked.probabilities[story.source]))
 
 
 def test_the_ribbon_is_the_defense_at_every_lambda(bench, scene, attempt):
     story = bench.story(scene, attempt, DEFENSES["wlgs"](lam=1.0))
-    ribbon = bench.ribbon(scene, attempt, story)
+    ribbon = ribbon_of(bench, scene, attempt, story)
     assert ribbon.lams[0] == 0
     assert ribbon.lams[-1] == 5
     for number in (0, 10, 50):
@@ -176,14 +178,14 @@ def test_the_ribbon_is_the_defense_at_every_lambda(bench, scene, attempt):
 def test_gazes_say_how_much_lies_on_the_patch(bench, scene):
     tried = Attempt("lavan", ATTACKS["lavan"](iterations=1), None)
     story = bench.story(scene, tried, DEFENSES["slgs"]())
-    for gaze in bench.gazes(scene, story, ("gradient", "cam"), top_k=5):
+    for gaze in gazes_of(bench, scene, story):
         assert gaze.png.startswith(b"\x89PNG")
         assert gaze.on_patch is None or 0 <= gaze.on_patch <= 1
 
 
 def test_without_a_patch_no_share_is_claimed(bench, scene, attempt):
     story = bench.story(scene, attempt, DEFENSES["slgs"]())
-    assert [gaze.on_patch for gaze in bench.gazes(scene, story, ("gradient",), top_k=5)] == [None]
+    assert [gaze.on_patch for gaze in gazes_of(bench, scene, story)] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -206,28 +208,6 @@ def test_other_failures_stay_what_they_are():
         raise RuntimeError("shapes do not match")
 
 
-def test_a_batch_that_does_not_fit_is_halved():
-    sizes = []
-
-    def picky(part):
-        if len(part) > 3:
-            raise torch.OutOfMemoryError
-        sizes.append(len(part))
-        return part * 2
-
-    inputs = torch.arange(10.0)
-    assert torch.equal(workbench._in_batches(picky, inputs), inputs * 2)
-    assert max(sizes) <= 3
-
-
-def test_a_single_photo_that_does_not_fit_is_an_error():
-    def never(_part):
-        raise torch.OutOfMemoryError
-
-    with pytest.raises(torch.OutOfMemoryError):
-        workbench._in_batches(never, torch.arange(4.0))
-
-
 def test_a_shelf_forgets_the_longest_unused():
     shelf: Shelf[int] = Shelf(2)
     shelf.put("a", 1)
@@ -243,6 +223,17 @@ def test_attacks_without_iterations_need_no_button():
     assert instant["fgsm"]
     assert not instant["pgd"]
     assert not instant["lavan"]
+
+
+def test_an_attack_is_asked_for_where_it_says_that_it_takes_a_while():
+    @dataclass(frozen=True)
+    class Patient(Noise):
+        title = "Patient noise"
+        iterative = True
+        rounds: int = param(100, low=1, high=1000, step=1, help="how often noise is added")
+
+    assert not Attempt("patient", Patient(), None).instant
+    assert Attempt("noise", Noise(), None).instant
 
 
 def patch(value: float) -> Patch:

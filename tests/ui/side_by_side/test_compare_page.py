@@ -4,7 +4,6 @@ import csv
 import io
 import re
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,17 +13,16 @@ from defenses import DEFENSES, LGS, SmoothingVote
 from evaluation.one_photo.story import run_story
 from evaluation.one_photo.sweep import sweep
 from tests.defenses.contrast import contrast_classifier
+from tests.ui.visiting import SCRIPT, page_file
 from ui.frame.pages import PAGE_OF
 from ui.frame.verdict import stages, tally_html, verdict_html
 from ui.side_by_side.sweep import numbers
 
-ROOT = Path(__file__).parents[3]
-
 
 def page(name: str, **query) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=240)
+    app = AppTest.from_file(SCRIPT, default_timeout=240)
     app.query_params.update({"attack": "noise"} | query)
-    app = app.switch_page(f"pages/{name}.py").run()
+    app = app.switch_page(page_file(name)).run()
     assert not app.exception
     assert not app.error
     return app
@@ -60,10 +58,10 @@ def test_compare_has_a_row_for_every_defense():
 
 def test_every_defense_has_a_page():
     assert PAGE_OF.keys() == DEFENSES.keys()
-    assert all((ROOT / file).exists() for file in PAGE_OF.values())
+    assert all(file.exists() for file in PAGE_OF.values())
 
 
-@pytest.mark.parametrize("name", sorted(name for name, file in PAGE_OF.items() if "classic" in file))
+@pytest.mark.parametrize("name", sorted(name for name, file in PAGE_OF.items() if "classic" in file.name))
 def test_each_classic_filter_tells_its_story(name):
     app = page("classic_filters", defense=name)
     assert any(DEFENSES[name].title in caption.value for caption in app.caption)
@@ -123,7 +121,7 @@ class TestVerdictOnAVote:
         assert story.restored is False
         assert story.defended.outcome == "rejected"
         last = stages(story)[-1]
-        assert (last.outcome, last.good, last.probability) == ("rejected", None, None)
+        assert (last.effect, last.good, last.probability) == ("rejected", None, None)
         assert last.label == "noisy · rough · flat"
         assert "unfool-open" in verdict_html(stages(story))
         assert "rejected: no label has enough votes" in tally_html(story)
@@ -131,5 +129,5 @@ class TestVerdictOnAVote:
     def test_an_accepted_label_is_judged_like_any_other(self):
         story = self.story(None, None)
         assert story.defended.outcome == "accepted"
-        assert stages(story)[-1].outcome == "kept"
+        assert stages(story)[-1].effect == "kept"
         assert "accepted: rough" in tally_html(story)
