@@ -11,12 +11,12 @@ from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES
 from evaluation.many_photos.columns import NONE
+from evaluation.many_photos.summary import CellSummary, Share
 from story.param import SYMBOLS
 from story.render import DEFENDED, NEUTRAL, SERIES
 from ui.charts.axes import FONT, axes
 
-Cells = Sequence[Mapping[str, Any]]
-"""``cells`` of ``evaluation.many_photos.summary.summarise``."""
+Cells = Sequence[CellSummary]
 Methods = Mapping[str, Mapping[str, Any]]
 """Name in the rows -> ``evaluation.one_photo.report.method_facts``."""
 _CAUSE_COLOURS = tuple(colour for colour in SERIES if colour != DEFENDED)
@@ -66,20 +66,20 @@ def parameter_words(name: str, values: Mapping[str, Any], registry: Mapping[str,
 
 def cause_figure(cells: Cells, defenses: Methods) -> go.Figure:
     """What became of the photos behind each defense, for the cells of one attack: shares, stacked."""
-    met = [cause for cause in CAUSES if any(cause in cell["causes"] for cell in cells)]
+    met = [cause for cause in CAUSES if any(cause in cell.causes for cell in cells)]
     # That the attack failed explains why a label is right; every other cause, why it is not.
-    kept = [cell["causes"].get(ATTACK_FAILED, 0) for cell in cells]
-    parts = {"right": [cell["outcomes"]["right"] - less for cell, less in zip(cells, kept, strict=True)]}
+    kept = [cell.causes.get(ATTACK_FAILED, 0) for cell in cells]
+    parts = {"right": [cell.outcomes["right"] - less for cell, less in zip(cells, kept, strict=True)]}
     for cause in met:
         title = f"right, {cause}" if cause == ATTACK_FAILED else cause
-        parts[title] = [cell["causes"].get(cause, 0) for cell in cells]
-    rows = [name_of(cell["defense"], defenses, DEFENSES) for cell in cells]
+        parts[title] = [cell.causes.get(cause, 0) for cell in cells]
+    rows = [name_of(cell.defense, defenses, DEFENSES) for cell in cells]
     figure = go.Figure()
     for number, (part, counts) in enumerate(parts.items()):
         beyond, shade = divmod(number - 1, len(_CAUSE_COLOURS))
         figure.add_bar(
             y=rows,
-            x=[count / max(1, cell["photos"]) for count, cell in zip(counts, cells, strict=True)],
+            x=[count / max(1, cell.photos) for count, cell in zip(counts, cells, strict=True)],
             customdata=counts,
             name=part,
             orientation="h",
@@ -102,12 +102,12 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
 
     Source: You-Wei and Sheng-De 2022, figure 5.
     """
-    lines: dict[tuple[str, str], list[tuple[float, Mapping[str, Any]]]] = {}
+    lines: dict[tuple[str, str], list[tuple[float, Share]]] = {}
     for cell in cells:
-        facts = defenses.get(cell["defense"])
+        facts = defenses.get(cell.defense)
         lam = None if facts is None else facts["parameters"].get(_strength_name(facts))
-        if facts is not None and lam is not None and cell["accuracy"]["share"] is not None:
-            lines.setdefault((_kind(facts), cell["attack"]), []).append((lam, cell["accuracy"]))
+        if facts is not None and lam is not None and cell.accuracy.share is not None:
+            lines.setdefault((_kind(facts), cell.attack), []).append((lam, cell.accuracy))
     lines = {key: line for key, line in lines.items() if len({lam for lam, _ in line}) > 1}
     if not lines:
         return None
@@ -116,17 +116,10 @@ def strength_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Fig
     figure = go.Figure()
     for (kind, attack), points in lines.items():
         points.sort(key=lambda point: point[0])
-        shares = [share["share"] for _, share in points]
         figure.add_scatter(
             x=[lam for lam, _ in points],
-            y=shares,
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [share["high"] - share["share"] for _, share in points],
-                "arrayminus": [share["share"] - share["low"] for _, share in points],
-                "thickness": 1.5,
-            },
+            y=[share.share for _, share in points],
+            error_y=_interval([share for _, share in points]),
             name=f"{kind}, {name_of(attack, attacks, ATTACKS)}",
             mode="lines+markers",
             line={
@@ -165,35 +158,58 @@ def threat_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figur
     Source: You-Wei and Sheng-De 2022, figure 10.
     """
     knowing = [(facts["name"], facts["parameters"]) for facts in attacks.values() if "threat" in facts]
-    shown = [name for name, facts in attacks.items() if (facts["name"], facts["parameters"]) in knowing]
-    judged = [cell for cell in cells if cell["defense"] != NONE and cell["fooled"]["share"] is not None]
-    if not knowing or not judged:
+    made = [name for name, facts in attacks.items() if (facts["name"], facts["parameters"]) in knowing]
+    judged = [cell for cell in cells if cell.defense != NONE and cell.attack in made]
+    shares = {(cell.attack, cell.defense): cell.fooled for cell in judged}
+    return _share_bars(shares, attacks, defenses, "photos that come out wrong")
+
+
+def reached_figure(cells: Cells, attacks: Methods, defenses: Methods) -> go.Figure | None:
+    """How many attacked photos come out as the attack's label, a bar for each attack that is after one.
+
+    None without such an attack.
+    """
+    shares = {(cell.attack, cell.defense): cell.reached for cell in cells if cell.attack != NONE}
+    return _share_bars(shares, attacks, defenses, "photos that come out as the attack's label")
+
+
+def _share_bars(
+    shares: Mapping[tuple[str, str], Share], attacks: Methods, defenses: Methods, title: str
+) -> go.Figure | None:
+    """Shares by (attack, defense) with their intervals, a bar for each; None where no photo was counted."""
+    shares = {cell: share for cell, share in shares.items() if share.share is not None}
+    if not shares:
         return None
     figure = go.Figure()
-    for number, attack in enumerate(shown):
-        mine = [cell for cell in judged if cell["attack"] == attack]
-        shares = [cell["fooled"]["share"] for cell in mine]
+    made = list(dict.fromkeys(attack for attack, _ in shares))
+    for number, attack in enumerate(made):
+        mine = {defense: share for (by, defense), share in shares.items() if by == attack}
         figure.add_bar(
-            y=[name_of(cell["defense"], defenses, DEFENSES) for cell in mine],
-            x=shares,
+            y=[name_of(defense, defenses, DEFENSES) for defense in mine],
+            x=[share.share for share in mine.values()],
             name=name_of(attack, attacks, ATTACKS),
             orientation="h",
             marker={"color": SERIES[number % len(SERIES)]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [cell["fooled"]["high"] - cell["fooled"]["share"] for cell in mine],
-                "arrayminus": [cell["fooled"]["share"] - cell["fooled"]["low"] for cell in mine],
-                "thickness": 1.5,
-            },
+            error_x=_interval(list(mine.values())),
             hovertemplate="%{x:.1%}",
         )
-    rows = len({cell["defense"] for cell in judged})
-    figure = axes(figure, 90 + _BAR * rows * max(1, len(shown)) + _LINE * len(shown))
+    rows = len({defense for _, defense in shares})
+    figure = axes(figure, 90 + _BAR * rows * len(made) + _LINE * len(made))
     figure.update_layout(barmode="group", hovermode="y unified", legend={"traceorder": "normal"})
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", title="photos that come out wrong")
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", title=title)
     figure.update_yaxes(range=None, tickvals=None, autorange="reversed", tickformat="")
     return figure
+
+
+def _interval(shares: Sequence[Share]) -> dict[str, Any]:
+    """The 95 % interval of each share, as Plotly draws it."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [share.high - (share.share or 0) for share in shares],
+        "arrayminus": [(share.share or 0) - share.low for share in shares],
+        "thickness": 1.5,
+    }
 
 
 def likeness_figure(cells: Cells, defenses: Methods) -> go.Figure | None:
@@ -220,14 +236,14 @@ def _bars(cells: Cells, defenses: Methods, figure_name: str, words: str, shown: 
     shown_cells = [
         cell
         for cell in cells
-        if cell["attack"] == NONE and cell["defense"] != NONE and cell[figure_name] is not None
+        if cell.attack == NONE and cell.defense != NONE and getattr(cell, figure_name).mean is not None
     ]
     if not shown_cells:
         return None
     figure = go.Figure()
     figure.add_bar(
-        y=[name_of(cell["defense"], defenses, DEFENSES) for cell in shown_cells],
-        x=[cell[figure_name] for cell in shown_cells],
+        y=[name_of(cell.defense, defenses, DEFENSES) for cell in shown_cells],
+        x=[getattr(cell, figure_name).mean for cell in shown_cells],
         orientation="h",
         marker={"color": NEUTRAL},
         texttemplate=shown,
@@ -245,9 +261,10 @@ def _bars(cells: Cells, defenses: Methods, figure_name: str, words: str, shown: 
 def charts(cells: Cells, attacks: Methods, defenses: Methods, attack: str) -> dict[str, go.Figure]:
     """Every chart that the cells have figures for, by its title; ``attack`` is that of the first."""
     figures = {
-        "Outcomes and causes": cause_figure([cell for cell in cells if cell["attack"] == attack], defenses),
+        "Outcomes and causes": cause_figure([cell for cell in cells if cell.attack == attack], defenses),
         "λ and accuracy": strength_figure(cells, attacks, defenses),
         "Success under threats": threat_figure(cells, attacks, defenses),
+        "The attack's label": reached_figure(cells, attacks, defenses),
         "SSIM": likeness_figure(cells, defenses),
         "Time": time_figure(cells, defenses),
     }

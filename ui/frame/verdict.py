@@ -15,7 +15,7 @@ NDCG_HELP = (
     "together have 90 % of its probability, come first in the same order, near 0 if they come last"
 )
 """What nDCG is, wherever it is shown."""
-SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "unread": "?"}
+SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "left out": "·", "unread": "?"}
 """Outcome of one photo among many -> the sign before it."""
 _RIGHT, _WRONG, _UNDECIDED, _ARROW = "check_circle", "cancel", "do_not_disturb_on", "arrow_forward"
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import streamlit as st
 from numpy.typing import NDArray
 
+from evaluation.many_photos.summary import Summary
 from story.render import to_png
 from ui.charts.run import charts
 from ui.runs.report import report_html
@@ -29,7 +30,7 @@ Thumbnail = NDArray[np.uint8]
 
 def downloads(
     selected: SelectedRun,
-    summary: Mapping[str, Any],
+    summary: Summary,
     numbers: NDArray[np.int64],
     shown: Sequence[Mapping[str, Any]],
     pictures: Sequence[Thumbnail | None],
@@ -81,7 +82,7 @@ def sheet_of(pictures: Sequence[Thumbnail | None]) -> bytes:
 
 def _report(
     selected: SelectedRun,
-    summary: Mapping[str, Any],
+    summary: Summary,
     shown: Sequence[Mapping[str, Any]],
     pictures: Sequence[Thumbnail | None],
     attack: str,
@@ -95,7 +96,7 @@ def _report(
         selected.run.folder.name,
         fact_pairs(selected),
         {"Right labels in % (95 % interval)": matrix},
-        charts(summary["cells"], settings["attacks"], settings["defenses"], attack),
+        charts(summary.cells, settings["attacks"], settings["defenses"], attack),
         [
             (
                 None if picture is None else to_png(picture),

@@ -11,8 +11,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from evaluation.many_photos.causes import CAUSES
-from evaluation.many_photos.columns import NONE, OUTCOMES
+from evaluation.many_photos.columns import LEFT_OUT, NONE, OUTCOMES, UNREAD
 from evaluation.many_photos.rows import Wanted
+from evaluation.many_photos.summary import Summary
 from photos import Source
 from photos.crop import resized_square
 from story.render import png_address, to_png
@@ -29,7 +30,7 @@ _FAILED = ("wrong", "rejected")
 
 @st.fragment
 def gallery(
-    selected: SelectedRun, summary: Mapping[str, Any], labels: tuple[str, ...], attack: str, defense: str
+    selected: SelectedRun, summary: Summary, labels: tuple[str, ...], attack: str, defense: str
 ) -> None:
     """Filters, what the defense changed, the photos, files to take along; only this reruns when one moves."""
     if pressed():
@@ -80,7 +81,7 @@ def _wanted(selected: SelectedRun, labels: tuple[str, ...], attack: str, defense
     left, middle, right = st.columns(3, gap="small")
     outcomes = left.pills(
         "Outcome",
-        (*OUTCOMES, "unread"),
+        (*OUTCOMES, LEFT_OUT, UNREAD),
         default=_FAILED,
         selection_mode="multi",
         format_func=lambda word: f"{SIGNS[word]} {word}",
@@ -174,7 +175,7 @@ def _tiles(
                     help=plain(f"{row['file']}: open it with this very attack and these parameters"),
                     on_click=open_photo,
                     args=(selected, row),
-                    disabled=row["outcome"] == "unread" or pictures[number] is None,
+                    disabled=row["outcome"] == UNREAD or pictures[number] is None,
                 )
                 words = row["reason"] or row["cause"] or "no cause"
                 st.html(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import streamlit as st
@@ -12,7 +10,7 @@ import streamlit as st
 from evaluation.many_photos.causes import MEANINGS
 from evaluation.many_photos.rows import Wanted
 from evaluation.many_photos.run_folder import ROWS, Run
-from evaluation.many_photos.summary import COLUMNS, summarise
+from evaluation.many_photos.summary import COLUMNS, Summary, summarise
 from ui.charts.axes import SAVEABLE
 from ui.charts.run import charts
 from ui.runs.gallery import gallery
@@ -47,7 +45,7 @@ def show(scene: Scene, run: Run) -> None:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _summary(folder: Path, changed: int, labels: tuple[str, ...]) -> dict[str, Any]:
+def _summary(folder: Path, changed: int, labels: tuple[str, ...]) -> Summary:
     rows = read_run(folder, changed).rows
     numbers = rows.numbers(Wanted(labels=labels))
     part = rows.table.select(COLUMNS)
@@ -58,7 +56,7 @@ def _facts(selected: SelectedRun) -> None:
     st.caption(" · ".join(f"{name}: {plain(text)}" for name, text in fact_pairs(selected)[:4]))
 
 
-def _matrix(selected: SelectedRun, summary: Mapping[str, Any]) -> tuple[str, str]:
+def _matrix(selected: SelectedRun, summary: Summary) -> tuple[str, str]:
     """Defenses down, attacks across, right labels inside; the attack and defense of the pressed cell."""
     rows = matrix_rows(selected, summary)
     attacks = selected.cells("attack")
@@ -87,8 +85,8 @@ def _matrix(selected: SelectedRun, summary: Mapping[str, Any]) -> tuple[str, str
     return attack, defense
 
 
-def _charts(selected: SelectedRun, summary: Mapping[str, Any], attack: str) -> None:
-    figures = charts(summary["cells"], selected.settings["attacks"], selected.settings["defenses"], attack)
+def _charts(selected: SelectedRun, summary: Summary, attack: str) -> None:
+    figures = charts(summary.cells, selected.settings["attacks"], selected.settings["defenses"], attack)
     for tab, (title, figure) in zip(st.tabs(list(figures)), figures.items(), strict=True):
         with tab:
             if title == "Outcomes and causes":

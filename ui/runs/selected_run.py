@@ -13,9 +13,11 @@ import streamlit as st
 from attacks import ATTACKS
 from defenses import DEFENSES
 from evaluation.many_photos import run_library
-from evaluation.many_photos.columns import NONE
+from evaluation.many_photos.columns import LEFT_OUT, NONE, UNREAD
+from evaluation.many_photos.evaluate import PREDICTED, TRUE_LABEL
 from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import SETTINGS, Run
+from evaluation.many_photos.summary import Share, Summary
 from photos import Source
 from ui.charts.run import name_of, parameter_words
 from ui.frame.verdict import SIGNS
@@ -84,6 +86,7 @@ def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
         ("Working size", f"{settings['size']} px"),
         ("Seed", str(settings["seed"])),
         ("Target", settings["target"] or "another label at random for each photo"),
+        ("Attacks leave", _truth(settings)),
     ]
     for kind in ("attack", "defense"):
         for name, facts in settings[f"{kind}s"].items():
@@ -93,9 +96,18 @@ def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
     return pairs
 
 
-def matrix_rows(selected: SelectedRun, summary: Mapping[str, Any]) -> list[dict[str, str]]:
+def _truth(settings: Mapping[str, Any]) -> str:
+    """By which rule the attacks were made; runs that are silent were made by the older one."""
+    if settings.get("truth", PREDICTED) != TRUE_LABEL:
+        return "the predicted label, also of photos that were wrong before the attack"
+    if settings["attack_wrong"]:
+        return "the true label, also of photos that were wrong before the attack"
+    return "the true label; a photo that was wrong before the attack is not attacked and counts as wrong"
+
+
+def matrix_rows(selected: SelectedRun, summary: Summary) -> list[dict[str, str]]:
     """Defenses down, attacks across, right labels in % with their interval inside."""
-    accuracies = {(cell["attack"], cell["defense"]): cell["accuracy"] for cell in summary["cells"]}
+    accuracies = {(cell.attack, cell.defense): cell.accuracy for cell in summary.cells}
     return [
         {"defense": selected.name("defense", defense)}
         | {attack: _percent(accuracies.get((attack, defense))) for attack in selected.cells("attack")}
@@ -103,17 +115,17 @@ def matrix_rows(selected: SelectedRun, summary: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def _percent(share: Mapping[str, Any] | None) -> str:
-    if share is None or share["share"] is None:
+def _percent(share: Share | None) -> str:
+    if share is None or share.share is None:
         return "–"
-    return f"{100 * share['share']:.1f} ({100 * share['low']:.0f} to {100 * share['high']:.0f})"
+    return f"{100 * share.share:.1f} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 def said(row: Mapping[str, Any]) -> str:
     """What comes out of a row, in a few words."""
     sign = SIGNS.get(row["outcome"], "?")
-    if row["outcome"] == "unread":
-        return f"{sign} unread"
+    if row["outcome"] in (UNREAD, LEFT_OUT):
+        return f"{sign} {row['outcome']}"
     sure = "" if row["probability"] is None else f" {100 * row['probability']:.0f} %"
     return f"{sign} {row['predicted'] or 'rejected'}{sure}"
 

@@ -1,10 +1,13 @@
 """The charts of a run hold its numbers, and are left out where there are none."""
 
+from dataclasses import replace
+
 import pytest
 
 from attacks import ATTACKS
 from defenses import DEFENSES, LGS, SLGS
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES, CLEAN_WRONG, SMOOTHED_AWAY
+from evaluation.many_photos.summary import CellSummary, Mean, Share
 from evaluation.one_photo.report import method_facts
 from story.render import DEFENDED
 from ui.charts.run import (
@@ -12,6 +15,7 @@ from ui.charts.run import (
     charts,
     likeness_figure,
     name_of,
+    reached_figure,
     strength_figure,
     threat_figure,
     time_figure,
@@ -25,18 +29,28 @@ DEFENDING = {
 }
 
 
+def share(value, low=0.0, high=1.0):
+    return Share(round(10 * value), 10, value, low, high)
+
+
 def cell(attack, defense, right, **more):
-    return {
-        "attack": attack,
-        "defense": defense,
-        "photos": 10,
-        "accuracy": {"share": right / 10, "low": right / 10 - 0.1, "high": right / 10 + 0.2},
-        "outcomes": {"right": right, "wrong": 10 - right, "rejected": 0, "unread": 0},
-        "fooled": {"share": (10 - right) / 10, "low": 0.0, "high": 1.0},
-        "causes": {},
-        "ssim": 0.5 + right / 20,
-        "milliseconds": 10.0**right,
-    } | more
+    nothing = Share.counted(0, 0)
+    summary = CellSummary(
+        attack=attack,
+        defense=defense,
+        photos=10,
+        accuracy=share(right / 10, right / 10 - 0.1, right / 10 + 0.2),
+        accuracy_when_clean=nothing,
+        fooled=share((10 - right) / 10),
+        reached=nothing,
+        outcomes={"right": right, "wrong": 10 - right, "rejected": 0, "left out": 0, "unread": 0},
+        causes={},
+        ssim=Mean(0.5 + right / 20, 10),
+        psnr=Mean(None, 0),
+        ndcg=Mean(None, 0),
+        milliseconds=Mean(10.0**right, 10),
+    )
+    return replace(summary, **more)
 
 
 CELLS = [
@@ -70,6 +84,19 @@ def test_success_under_threats():
     assert figure.data[1].error_x.array == pytest.approx([0.3])
     assert threat_figure(cells, ATTACKING, DEFENDING) is None
     assert "Success under threats" in charts(cells, attacks, DEFENDING, "pgd")
+
+
+def test_the_attacks_label_is_drawn_for_attacks_that_are_after_one():
+    cells = [
+        cell("lavan", name, 5, reached=Share.counted(hits, 10)) for name, hits in (("none", 8), ("x", 1))
+    ]
+    cells.append(cell("pgd", "none", 5))
+    figure = reached_figure(cells, ATTACKING, DEFENDING)
+    (bar,) = figure.data
+    assert list(bar.x) == [0.8, 0.1]
+    assert bar.error_x.array == pytest.approx([cell.reached.high - cell.reached.share for cell in cells[:2]])
+    assert "The attack's label" in charts(cells, ATTACKING, DEFENDING, "lavan")
+    assert reached_figure(cells[2:], ATTACKING, DEFENDING) is None
 
 
 def test_one_strength_is_no_line():
@@ -106,7 +133,7 @@ def test_bars_of_likeness_and_time():
     assert list(time.data[0].x) == [1e2, 1e3, 1e4, 1e5]
     assert time.layout.xaxis.type == "log"
     assert time.data[0].y[0] == "LGS, λ 3.5"
-    assert likeness_figure([cell("none", "lgs:lam=1.5", 1, ssim=None)], DEFENDING) is None
+    assert likeness_figure([cell("none", "lgs:lam=1.5", 1, ssim=Mean(None, 0))], DEFENDING) is None
 
 
 def test_names():
