@@ -30,9 +30,9 @@ BORDER = {("median", "ART"): 1, ("median", "kornia"): 1}
 """Pixels along the border where the two mirror differently."""
 
 
-def planes(found) -> torch.Tensor:
+def planes(photo) -> torch.Tensor:
     """What a peer made, as (B, 3, H, W) in [0, 1]."""
-    made = found if isinstance(found, torch.Tensor) else torch.from_numpy(np.asarray(found))
+    made = photo if isinstance(photo, torch.Tensor) else torch.from_numpy(np.asarray(photo))
     made = made / 255 if made.dtype == torch.uint8 else made
     return made if made.shape[1] == 3 else made.permute(0, 3, 1, 2)
 

@@ -38,8 +38,8 @@ def test_quartiles():
 
 def test_all_take_turns_and_each_is_first_once(clock):
     entrants = [Entrant(name, clock.takes(name, 1)) for name in "abc"]
-    found = rounds(entrants, clock, seconds=0)
-    assert found == [[1, 1, 1]] * 3
+    seconds_of = rounds(entrants, clock, seconds=0)
+    assert seconds_of == [[1, 1, 1]] * 3
     assert "".join(clock.calls) == "abc" + "abc" + "bca" + "cab"
 
 

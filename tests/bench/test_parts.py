@@ -40,8 +40,8 @@ def test_photographs_differ_and_are_photos():
 def test_a_part_tells_every_case_at_every_batch(part, setting, monkeypatch):
     for name, value in {"PHOTOS": 2, "BATCH": 2}.items():
         monkeypatch.setattr(f"bench.evaluating.{name}", value)
-    found = list(PARTS[part](setting))
-    rows = [one for one in found if isinstance(one, Row)]
+    lines = list(PARTS[part](setting))
+    rows = [one for one in lines if isinstance(one, Row)]
     assert {row.part for row in rows} == {part}
     assert {row.batch for row in rows} == ({2} if part == "evaluation" else {1, 2})
     for row in rows:
@@ -54,20 +54,20 @@ def test_a_part_tells_every_case_at_every_batch(part, setting, monkeypatch):
 
 def test_a_peer_that_is_not_installed_is_named_once(setting, monkeypatch):
     monkeypatch.setattr("bench.attacking.is_installed", lambda peer: peer != "foolbox")
-    found = list(PARTS["attacks"](setting))
-    left_out = [str(one) for one in found if isinstance(one, LeftOut)]
+    lines = list(PARTS["attacks"](setting))
+    left_out = [str(one) for one in lines if isinstance(one, LeftOut)]
     assert left_out[0] == "attacks: foolbox for fgsm is left out: not installed."
     assert len(left_out) == 4
-    assert not any(row.by == "foolbox" for row in found if isinstance(row, Row))
+    assert not any(row.by == "foolbox" for row in lines if isinstance(row, Row))
 
 
 def test_without_a_browser_a_sentence(setting, monkeypatch):
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
-    (found,) = PARTS["app"](setting)
-    assert "no chromium" in str(found)
+    (line,) = PARTS["app"](setting)
+    assert "no chromium" in str(line)
     monkeypatch.setattr(browsing, "is_installed", lambda _peer: False)
-    (found,) = PARTS["app"](setting)
-    assert str(found) == "app: everything is left out: playwright is not installed."
+    (line,) = PARTS["app"](setting)
+    assert str(line) == "app: everything is left out: playwright is not installed."
 
 
 BROWSE = """
@@ -174,10 +174,10 @@ def test_the_figure_tells_seconds_for_5000_photos_at_the_largest_batch():
 def test_what_is_written(tmp_path, setting):
     left_out = [LeftOut("defenses", "kornia for jpeg", "not installed")]
     assert write(tmp_path / "out", setting, ROWS, left_out) == [JSON, TABLES, FIGURE]
-    told = json.loads((tmp_path / "out" / JSON).read_text(encoding="utf-8"))
-    assert told["rows"][0]["milliseconds"] == {"low": 500, "median": 500, "high": 500}
-    assert told["left_out"] == [{"part": "defenses", "what": "kornia for jpeg", "why": "not installed"}]
-    assert {"machine", "device", "classifier", "size", "versions"} <= told.keys()
+    report = json.loads((tmp_path / "out" / JSON).read_text(encoding="utf-8"))
+    assert report["rows"][0]["milliseconds"] == {"low": 500, "median": 500, "high": 500}
+    assert report["left_out"] == [{"part": "defenses", "what": "kornia for jpeg", "why": "not installed"}]
+    assert {"machine", "device", "classifier", "size", "versions"} <= report.keys()
     text = (tmp_path / "out" / TABLES).read_text(encoding="utf-8")
     assert "| slgs | 16 | all | Unfool | 160 (160 to 160) |" in text
     assert "* defenses: kornia for jpeg is left out: not installed." in text

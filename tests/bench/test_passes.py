@@ -18,9 +18,9 @@ def test_passes_forward_and_back_are_told_apart(tiny_classifier):
         with torch.no_grad():
             tiny_classifier(x[:1])
 
-    found = passes_of(tiny_classifier, work)
-    assert found == [(3, 32, 1), (1, 32, 0)]
-    assert passes_of(tiny_classifier, bare(tiny_classifier, found)) == found
+    passes = passes_of(tiny_classifier, work)
+    assert passes == [(3, 32, 1), (1, 32, 0)]
+    assert passes_of(tiny_classifier, bare(tiny_classifier, passes)) == passes
 
 
 def test_no_hook_is_left_behind(tiny_classifier):

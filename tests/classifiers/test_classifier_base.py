@@ -102,18 +102,18 @@ class TestWithFeatures:
                 inside.set()
                 assert go_on.wait(10)
 
-        found = {}
+        features = {}
         one, three = torch.rand(1, 3, 48, 48), torch.rand(3, 3, 48, 48)
         hook = network.head.register_forward_pre_hook(pause)  # behind the stage, before the hook is taken off
-        worker = threading.Thread(target=lambda: found.update(one=tiny_classifier.with_features(one)[1]))
+        worker = threading.Thread(target=lambda: features.update(one=tiny_classifier.with_features(one)[1]))
         worker.start()
         assert inside.wait(10)
-        found["three"] = tiny_classifier.with_features(three)[1]
+        features["three"] = tiny_classifier.with_features(three)[1]
         go_on.set()
         worker.join(10)
         hook.remove()
-        assert found["one"].shape[0] == 1
-        assert found["three"].shape[0] == 3
+        assert features["one"].shape[0] == 1
+        assert features["three"].shape[0] == 3
 
 
 def test_stage_and_head_follow_a_copy_and_are_registered_once(tiny_classifier):

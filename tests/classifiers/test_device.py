@@ -27,11 +27,11 @@ def machine(monkeypatch, *, cuda=0, mps=False):
 
 
 @pytest.mark.parametrize(
-    ("found", "expected"),
+    ("available", "expected"),
     [({"cuda": 2, "mps": True}, "cuda"), ({"mps": True}, "mps"), ({}, "cpu")],
 )
-def test_the_fastest_is_picked(monkeypatch, found, expected):
-    machine(monkeypatch, **found)
+def test_the_fastest_is_picked(monkeypatch, available, expected):
+    machine(monkeypatch, **available)
     assert pick_device() == torch.device(expected)
     assert pick_device("cpu") == torch.device("cpu")
 

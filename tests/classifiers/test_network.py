@@ -135,15 +135,15 @@ def test_norms_merged_into_their_convolutions_change_nothing(architecture):
     network.eval()
     x = torch.rand(2, 3, 33, 40, dtype=torch.float64, requires_grad=True)
 
-    def told() -> tuple[torch.Tensor, torch.Tensor]:
+    def answers() -> tuple[torch.Tensor, torch.Tensor]:
         logits = network(x)
         return logits.detach(), torch.autograd.grad(logits[:, 1].sum(), x)[0]
 
-    before = told()
+    before = answers()
     assert any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
     merge_norms(network)
     assert not any(isinstance(part, nn.BatchNorm2d) for part in network.modules())
-    for was, is_now in zip(before, told(), strict=True):
+    for was, is_now in zip(before, answers(), strict=True):
         assert torch.allclose(was, is_now, rtol=1e-9, atol=1e-12)
 
 

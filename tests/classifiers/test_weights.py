@@ -41,15 +41,15 @@ class TestReading:
     @pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.module."])
     def test_state_dicts_wrapped_and_prefixed(self, wrap, prefix):
         state = network().state_dict()
-        found = read_state(saved(wrap({prefix + name: value for name, value in state.items()})), "The file")
-        assert found.keys() == state.keys()
-        assert all(torch.equal(found[name], state[name]) for name in state)
+        read = read_state(saved(wrap({prefix + name: value for name, value in state.items()})), "The file")
+        assert read.keys() == state.keys()
+        assert all(torch.equal(read[name], state[name]) for name in state)
 
     def test_the_old_file_layout_and_parameters(self):
         state = OrderedDict(network().named_parameters())
-        found = read_state(saved(state, _use_new_zipfile_serialization=False), "The file")
-        assert torch.equal(found["0.weight"], state["0.weight"])
-        assert not found["0.weight"].requires_grad
+        read = read_state(saved(state, _use_new_zipfile_serialization=False), "The file")
+        assert torch.equal(read["0.weight"], state["0.weight"])
+        assert not read["0.weight"].requires_grad
 
     def test_safetensors_from_bytes_and_path(self, tmp_path):
         state = network().state_dict()

@@ -95,8 +95,8 @@ def official(monkeypatch, url):
     real = Architecture.weights
 
     def patched(self):
-        found = real(self)
-        return SimpleNamespace(url=url, meta=found.meta, transforms=found.transforms)
+        entry_weights = real(self)
+        return SimpleNamespace(url=url, meta=entry_weights.meta, transforms=entry_weights.transforms)
 
     monkeypatch.setattr(Architecture, "weights", patched)
 

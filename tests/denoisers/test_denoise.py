@@ -13,9 +13,9 @@ NAMES = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_photo_has_its_name_and_is_a_photo(variant, photos):
-    found = denoised(shaken(tiny(variant)), photos)
-    assert list(found) == NAMES.get(variant, ["result"])
-    for photo in found.values():
+    by_name = denoised(shaken(tiny(variant)), photos)
+    assert list(by_name) == NAMES.get(variant, ["result"])
+    for photo in by_name.values():
         assert photo.shape == photos.shape
         assert ((photo >= 0) & (photo <= 1)).all()
 

@@ -11,8 +11,8 @@ from tests.denoisers.tiny import shaken, tiny
 
 
 def test_the_strengths_are_the_papers():
-    told = [digit * 10**power for power in (-4, -3, -2, -1) for digit in (1, 3, 5)]
-    assert pytest.approx(told) == STRENGTHS
+    expected = [digit * 10**power for power in (-4, -3, -2, -1) for digit in (1, 3, 5)]
+    assert pytest.approx(expected) == STRENGTHS
     assert VARIANTS["multi-head"].heads[0] == STRENGTHS[:3]
     assert VARIANTS["filt-strong"].strengths == STRENGTHS[9:]
     assert VARIANTS["pa-filt"].strengths == STRENGTHS
@@ -20,8 +20,8 @@ def test_the_strengths_are_the_papers():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_card_tells_the_whole_configuration(variant):
-    told = json.loads(json.dumps(dataclasses.asdict(VARIANTS[variant])))
-    assert DenoiserConfig.read(told) == VARIANTS[variant]
+    card = json.loads(json.dumps(dataclasses.asdict(VARIANTS[variant])))
+    assert DenoiserConfig.read(card) == VARIANTS[variant]
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ class TestEveryVariant:
 
     def test_every_weight_learns(self, variant, photos):
         network = shaken(tiny(variant))
-        found = network(photos)
+        denoised_photos = network(photos)
         if network.fusion is not None:
             seen = [uncertainty(output) for output in network.outputs(photos)]
-            found = [*found, fused(*found, network.weight(seen))]
-        sum(image_loss(one, photos).sum() for one in found).backward()
+            denoised_photos = [*denoised_photos, fused(*denoised_photos, network.weight(seen))]
+        sum(image_loss(one, photos).sum() for one in denoised_photos).backward()
         silent = [name for name, weight in network.named_parameters() if not weight.grad.any()]
         assert not silent
 

@@ -23,8 +23,8 @@ def test_weights_arrive_frozen(folder, variant, photos):
     expected = shaken(tiny(variant))
     assert network.config == expected.config
     assert not any(weight.requires_grad for weight in network.parameters())
-    for found, wanted in zip(network(photos), expected(photos), strict=True):
-        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-2)  # kept in half precision
+    for output, wanted in zip(network(photos), expected(photos), strict=True):
+        torch.testing.assert_close(output, wanted, rtol=0, atol=1e-2)  # kept in half precision
     doubled = load(variant, device=CPU, dtype=torch.float64, folder=folder)
     assert all(one.dtype == torch.float64 for one in doubled(photos.double()))
     assert load(variant, device=CPU, folder=folder) is network

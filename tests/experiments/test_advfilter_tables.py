@@ -13,7 +13,7 @@ from training import attacked_photos, checkpoint
 
 
 @pytest.fixture
-def told(labelled_photos, as_builtin, tmp_path, monkeypatch):
+def figures_of(labelled_photos, as_builtin, tmp_path, monkeypatch):
     """The figures of tiny denoisers on four photos."""
     monkeypatch.setattr(attacked_photos, "BLOCK", 4)
     monkeypatch.setattr(checkpoint, "FOLDER", tmp_path)
@@ -24,17 +24,17 @@ def told(labelled_photos, as_builtin, tmp_path, monkeypatch):
     monkeypatch.setattr(advfilter_tables.classifiers, "names", lambda: ("tiny", "builtin-hardened"))
     (tmp_path / "advfilter").mkdir()
 
-    def told(*variants):
+    def figures_of(*variants):
         write_tiny(tmp_path / "advfilter")
         for variant in set(VARIANTS) - set(variants or VARIANTS):
             (tmp_path / "advfilter" / f"{variant}.json").unlink()
         return measure(as_builtin, open_source(str(labelled_photos / "val")), size=64, limit=4, seed=0)
 
-    return told
+    return figures_of
 
 
-def test_every_denoiser_and_table(told):
-    figures = told()
+def test_every_denoiser_and_table(figures_of):
+    figures = figures_of()
     assert figures["photos"] == 4
     assert figures["denoisers"] == list(VARIANTS)
     assert figures["strengths"] == [0.0, *STRENGTHS]
@@ -57,15 +57,15 @@ def test_every_denoiser_and_table(told):
     assert {one["verdict"] for one in figures["claims"]} == {"undecided"}  # of four photos
 
 
-def test_what_is_not_installed_is_left_out(told):
-    figures = told("filt-img")
+def test_what_is_not_installed_is_left_out(figures_of):
+    figures = figures_of("filt-img")
     assert set(figures["rows"]) == {"none", "filt-img"}
     text = tables(figures)
     assert "Table 3: accuracy in %, heads" in text  # the row without a denoiser
     assert "| add-img |" not in text
 
 
-def test_another_size_and_no_denoiser_are_refused(told, as_builtin, labelled_photos):
+def test_another_size_and_no_denoiser_are_refused(figures_of, as_builtin, labelled_photos):
     with pytest.raises(ValueError, match="not at 96"):
         measure(as_builtin, open_source(str(labelled_photos / "val")), size=96, limit=4, seed=0)
     with pytest.raises(ValueError, match="no denoiser"):
@@ -87,8 +87,8 @@ def made_up(**right):
 
 def test_claims_by_hand():
     figures = made_up(none=0.5, add_img=0.5, filt_img=0.7, filt_sem=0.6, pa_filt=0.9)
-    found = {one.words: one for one in claims_of(figures)}
-    assert len(found) == 9
+    by_words = {one.words: one for one in claims_of(figures)}
+    assert len(by_words) == 9
     begins = {
         "Filtering is right more often than adding": "holds",
         "Filt(L_img) is weak": "does not hold",
@@ -96,10 +96,10 @@ def test_claims_by_hand():
         "PA-Filt costs at most 2 points": "holds",
     }
     for start, verdict in begins.items():
-        assert [one.verdict for words, one in found.items() if words.startswith(start)] == [verdict]
-    lead = next(one for words, one in found.items() if "higher PSNR" in words)
+        assert [one.verdict for words, one in by_words.items() if words.startswith(start)] == [verdict]
+    lead = next(one for words, one in by_words.items() if "higher PSNR" in words)
     assert (lead.value, lead.unit) == (pytest.approx(0.2), "dB")
-    every = next(one for words, one in found.items() if "every single" in words)
+    every = next(one for words, one in by_words.items() if "every single" in words)
     assert every.value == pytest.approx(20)
     assert len(ALL) == 13
 

@@ -31,20 +31,20 @@ def png(width: int, height: int) -> bytes:
 
 def test_a_png_comes_back(pixels):
     picture = (pixels * 255).round().byte().permute(1, 2, 0).numpy()
-    found = read_patch_file(to_png(picture), "folder/golf ball.png")
-    assert found.name == "golf ball"
-    assert torch.equal(found.pixels, pixels)
-    assert found.share is None
-    assert found.target is None
+    patch_file = read_patch_file(to_png(picture), "folder/golf ball.png")
+    assert patch_file.name == "golf ball"
+    assert torch.equal(patch_file.pixels, pixels)
+    assert patch_file.share is None
+    assert patch_file.target is None
 
 
 @pytest.mark.parametrize("target", ["golf ball", None])
 def test_an_npz_comes_back(pixels, target):
     exact = pixels * 0.9137
-    found = read_patch_file(patch_npz(exact, 0.17, target), "mine.npz")
-    assert torch.equal(found.pixels, exact)
-    assert found.share == pytest.approx(0.17)
-    assert (found.name, found.target) == ("mine", target)
+    patch_file = read_patch_file(patch_npz(exact, 0.17, target), "mine.npz")
+    assert torch.equal(patch_file.pixels, exact)
+    assert patch_file.share == pytest.approx(0.17)
+    assert (patch_file.name, patch_file.target) == ("mine", target)
 
 
 def test_channels_may_come_last_and_numbers_be_whole(pixels):
@@ -55,9 +55,9 @@ def test_channels_may_come_last_and_numbers_be_whole(pixels):
 
 def test_a_large_picture_is_made_smaller():
     colour = np.full((LARGEST_SIDE + 88, LARGEST_SIDE + 88, 3), (200, 100, 50), np.uint8)
-    found = read_patch_file(to_png(colour), "wall.png")
-    assert found.pixels.shape == (3, LARGEST_SIDE, LARGEST_SIDE)
-    assert torch.equal(found.pixels[:, 0, 0] * 255, torch.tensor([200.0, 100.0, 50.0]))
+    patch_file = read_patch_file(to_png(colour), "wall.png")
+    assert patch_file.pixels.shape == (3, LARGEST_SIDE, LARGEST_SIDE)
+    assert torch.equal(patch_file.pixels[:, 0, 0] * 255, torch.tensor([200.0, 100.0, 50.0]))
 
 
 def objects() -> bytes:

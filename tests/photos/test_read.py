@@ -49,9 +49,9 @@ def test_exif_orientation_is_applied_once(kind, orientation):
     expected = Image.fromarray(gradient())
     expected.getexif()[0x0112] = orientation
     expected = np.array(ImageOps.exif_transpose(expected)).astype(int)
-    found = pixels(saved(gradient(), kind, exif=exif, **options))
-    assert found.shape == expected.shape
-    assert abs(found - expected).max() <= (12 if kind == "JPEG" else 0)
+    decoded = pixels(saved(gradient(), kind, exif=exif, **options))
+    assert decoded.shape == expected.shape
+    assert abs(decoded - expected).max() <= (12 if kind == "JPEG" else 0)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -90,16 +90,16 @@ class TestTransparency:
         picture = Image.new("P", (8, 4), 0)
         picture.putpalette([10, 20, 30, 200, 100, 0])
         picture.paste(1, (4, 0, 8, 4))
-        found = pixels(saved(picture, kind, transparency=0))
-        assert (found[:, :4] == 255).all()
-        assert (found[:, 4:] == (200, 100, 0)).all()
+        decoded = pixels(saved(picture, kind, transparency=0))
+        assert (decoded[:, :4] == 255).all()
+        assert (decoded[:, 4:] == (200, 100, 0)).all()
 
     def test_palette_with_an_alpha_per_entry(self):
         picture = Image.new("P", (2, 1), 0)
         picture.putpalette([0, 0, 0, 200, 100, 0])
         picture.putpixel((1, 0), 1)
-        found = pixels(saved(picture, "PNG", transparency=bytes([128, 255])))
-        assert found[0].tolist() == [[127, 127, 127], [200, 100, 0]]
+        decoded = pixels(saved(picture, "PNG", transparency=bytes([128, 255])))
+        assert decoded[0].tolist() == [[127, 127, 127], [200, 100, 0]]
 
     def test_colour_keys(self):
         rgb = np.zeros((2, 2, 3), np.uint8)
@@ -121,8 +121,8 @@ class TestTransparency:
     def test_premultiplied_alpha(self):
         tags = {256: (3, [2]), 257: (3, [1]), 258: (3, [8] * 4), 259: (3, [1]), 262: (3, [2]), 273: (4, [8])}
         tags |= {277: (3, [4]), 278: (3, [1]), 279: (4, [8]), 338: (3, [1])}
-        found = pixels(tiff(tags, bytes([100, 0, 0, 128, 5, 6, 7, 255])))
-        assert abs(found[0].astype(int) - [[227, 127, 127], [5, 6, 7]]).max() <= 1
+        decoded = pixels(tiff(tags, bytes([100, 0, 0, 128, 5, 6, 7, 255])))
+        assert abs(decoded[0].astype(int) - [[227, 127, 127], [5, 6, 7]]).max() <= 1
 
 
 class TestColourModes:
@@ -137,8 +137,8 @@ class TestColourModes:
     @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
     def test_black_and_white(self, kind):
         bits = np.eye(8, dtype=bool)
-        found = pixels(saved(Image.fromarray(bits), kind))
-        assert np.array_equal(found, np.repeat(bits[..., None] * np.uint8(255), 3, 2))
+        decoded = pixels(saved(Image.fromarray(bits), kind))
+        assert np.array_equal(decoded, np.repeat(bits[..., None] * np.uint8(255), 3, 2))
 
     @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF"])
     def test_palette(self, kind):
@@ -190,8 +190,8 @@ class TestColourModes:
     @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
     def test_cmyk(self, kind):
         inks = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
-        found = pixels(saved(inks, kind))
-        assert abs(found.astype(int) - (0, 255, 255)).max() <= 3
+        decoded = pixels(saved(inks, kind))
+        assert abs(decoded.astype(int) - (0, 255, 255)).max() <= 3
 
     def test_cmyk_jpeg_holds_inverted_values_as_adobe_writes_them(self):
         data = saved(Image.new("CMYK", (16, 16), (0, 0, 0, 0)), "JPEG")
@@ -321,12 +321,12 @@ class TestRefusals:
         data = saved(gradient(), kind)
         for length in range(0, len(data) - 1, max(1, len(data) // 60)):
             try:
-                found = read_photo(data[:length], "photo.png")
+                photo = read_photo(data[:length], "photo.png")
             except PhotoError as error:
                 assert "\n" not in str(error)
             else:  # only the bytes behind the last pixel were missing
                 assert length > len(data) / 2
-                assert found.pixels.shape == (24, 40, 3)
+                assert photo.pixels.shape == (24, 40, 3)
 
     @pytest.mark.parametrize("kind", [*FORMATS, "progressive", "LZW", "RLE"])
     def test_bytes_changed_anywhere(self, kind):
@@ -346,11 +346,11 @@ class TestRefusals:
                 places = draw.integers(0, len(data) if draw.random() < 0.5 else min(64, len(data)), 3)
                 changed[places] = draw.integers(0, 256, 3)
                 try:
-                    found = read_photo(changed.tobytes(), "photo.png")
+                    photo = read_photo(changed.tobytes(), "photo.png")
                 except PhotoError as error:
                     assert "\n" not in str(error)
                 else:
-                    assert found.pixels.ndim == 3
+                    assert photo.pixels.ndim == 3
 
     def test_names_are_made_harmless(self):
         with pytest.raises(PhotoError) as raised:
@@ -371,9 +371,9 @@ def rle_bmp():
 
 
 def test_run_length_encoded_bmp():
-    found = pixels(rle_bmp())
-    assert found[0, 0].tolist() == [60, 50, 40]
-    assert found[1, 0].tolist() == [30, 20, 10]
+    decoded = pixels(rle_bmp())
+    assert decoded[0, 0].tolist() == [60, 50, 40]
+    assert decoded[1, 0].tolist() == [30, 20, 10]
 
 
 def test_pillow_is_left_as_it_was():

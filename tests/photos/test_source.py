@@ -197,8 +197,8 @@ def test_torchvisions_sets_go_through_their_own_loader(tmp_path, monkeypatch, cl
 
 
 def test_the_known_sets_are_torchvisions():
-    for known in KNOWN_SETS.values():
-        assert hasattr(datasets, known.title)
+    for entry in KNOWN_SETS.values():
+        assert hasattr(datasets, entry.title)
 
 
 def test_a_set_that_is_not_there_is_one_sentence(tmp_path):

@@ -34,9 +34,9 @@ def test_writes_both_files_with_their_figures(run, tmp_path):
     for card in cards.values():
         assert card["provenance"]
         assert card["recipe"]["iterations"] == 1
-    for told in cards["automatic.json"]["val"].values():
-        assert told["gain"] == pytest.approx(told["automatic"] - told["fixed"], abs=2e-4)
-        assert told["fixed"] <= told["best fixed in hindsight"] + 1e-9
+    for row in cards["automatic.json"]["val"].values():
+        assert row["gain"] == pytest.approx(row["automatic"] - row["fixed"], abs=2e-4)
+        assert row["fixed"] <= row["best fixed in hindsight"] + 1e-9
 
 
 def test_goes_on_where_it_was_stopped(run, monkeypatch):
@@ -64,20 +64,20 @@ def test_goes_on_where_it_was_stopped(run, monkeypatch):
 
 def test_the_fit_finds_the_signs_that_count():
     generator = torch.Generator().manual_seed(0)
-    found = torch.rand(4000, 4, generator=generator)
-    chance = torch.sigmoid(6 * found[:, 0] - 3 * found[:, 2] - 1)
+    signs = torch.rand(4000, 4, generator=generator)
+    chance = torch.sigmoid(6 * signs[:, 0] - 3 * signs[:, 2] - 1)
     patched = torch.rand(4000, generator=generator) < chance
-    weights, bias = fit_score(found, patched, 1e-6)
+    weights, bias = fit_score(signs, patched, 1e-6)
     assert weights.tolist() == pytest.approx([6, 0, -3, 0], abs=0.5)
     assert bias == pytest.approx(-1, abs=0.5)
 
 
 def test_a_sign_that_says_all_or_nothing_has_a_finite_weight():
     patched = torch.arange(20) >= 10
-    found = torch.stack([patched.float(), torch.zeros(20), torch.rand(20), torch.ones(20)], 1)
-    weights, bias = fit_score(found, patched, 1e-2)
+    signs = torch.stack([patched.float(), torch.zeros(20), torch.rand(20), torch.ones(20)], 1)
+    weights, bias = fit_score(signs, patched, 1e-2)
     assert weights.isfinite().all()
-    assert ((found.double() @ weights + bias > 0) == patched).all()
+    assert ((signs.double() @ weights + bias > 0) == patched).all()
 
 
 def test_the_staircase_takes_the_best_lambda_of_each_range():
@@ -95,9 +95,9 @@ def test_the_gain_is_counted_against_the_fixed_lambda_of_the_fit():
     right = torch.tensor([[True, False], [True, False], [False, True], [False, False]])
     rows = {"lgs": right, "patched": patched, "area": torch.tensor([0.0, 0.0, 1.0, 1.0])}
     assert balanced(right, patched).tolist() == [0.5, 0.25]
-    told = judge_staircase(rows, rows, "lgs", Staircase((0.5,), (1.0, 4.0)), torch.tensor([1.0, 4.0]))
-    assert told["best fixed on train"] == 1.0
-    assert (told["automatic"], told["fixed"], told["gain"]) == (0.75, 0.5, 0.25)
+    figures = judge_staircase(rows, rows, "lgs", Staircase((0.5,), (1.0, 4.0)), torch.tensor([1.0, 4.0]))
+    assert figures["best fixed on train"] == 1.0
+    assert (figures["automatic"], figures["fixed"], figures["gain"]) == (0.75, 0.5, 0.25)
 
 
 def test_the_grid_spans_the_range_of_lambda():

@@ -32,9 +32,9 @@ def test_a_part_is_judged_by_its_places(tiny_classifier):
     maps = torch.full((3, 2, 4, 6), -8.0)
     maps[:, 0, :, :3] = maps[:, 1, :, 3:] = 8.0
     parts = torch.tensor([[0.0, 0.2, 0.4, 0.8], [0.6, 0.0, 1.0, 0.5], [0.0, 0.0, 1.0, 1.0]])
-    found = opinions(maps.half(), parts)
-    assert found[:, 0].tolist() == pytest.approx([1, 0, 0.5], abs=1e-4)
-    assert found.sum(1).tolist() == pytest.approx([1, 1, 1])
+    judged = opinions(maps.half(), parts)
+    assert judged[:, 0].tolist() == pytest.approx([1, 0, 0.5], abs=1e-4)
+    assert judged.sum(1).tolist() == pytest.approx([1, 1, 1])
 
 
 def test_maps_are_made_once_for_a_teacher_and_its_photos(tiny_classifier, squares, tmp_path, monkeypatch):

@@ -70,8 +70,8 @@ def test_writes_weights_that_can_be_read(run, variant, capsys):
     assert card["classifier"] == "tiny-0"
     assert card["recipe"]["iterations"] == 1
     assert card["provenance"].startswith("Trained from random weights by ")
-    told = {"name": "short", "cut short": False, "device": "cpu", "photos": 4, "pairs": 16}
-    assert told.items() <= card["schedule"].items()
+    expected = {"name": "short", "cut short": False, "device": "cpu", "photos": 4, "pairs": 16}
+    assert expected.items() <= card["schedule"].items()
     assert card["schedule"]["steps"] == ([4, 3] if variant == "pa-filt" else [4])
     names = {"multi-head": [f"head {number}" for number in range(1, 5)], "pa-filt": ["sl", "m", "result"]}
     assert list(card["val"])[2:] == ["attacked", *names.get(variant, ["result"])]

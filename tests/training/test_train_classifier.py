@@ -69,13 +69,13 @@ class TestTargets:
     recipe = Recipe(label_smoothing=0.1, opinion=0.6)
 
     def test_labels_alone(self):
-        found = targets(torch.tensor([2]), None, 4, self.recipe)
-        assert found.tolist() == [pytest.approx([0.025, 0.025, 0.925, 0.025])]
+        wanted = targets(torch.tensor([2]), None, 4, self.recipe)
+        assert wanted.tolist() == [pytest.approx([0.025, 0.025, 0.925, 0.025])]
 
     def test_the_teacher_speaks_too(self):
         taught = torch.tensor([[0.5, 0.5, 0, 0]])
-        found = targets(torch.tensor([2]), taught, 4, self.recipe)
-        assert found.tolist() == [pytest.approx([0.31, 0.31, 0.37, 0.01])]
+        wanted = targets(torch.tensor([2]), taught, 4, self.recipe)
+        assert wanted.tolist() == [pytest.approx([0.31, 0.31, 0.37, 0.01])]
 
 
 SMALL = Recipe(

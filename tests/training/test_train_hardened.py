@@ -103,8 +103,8 @@ class TestSteps:
 
     def test_begins_with_the_weights_of_the_base(self, training, assets, photos):
         model = load_builtin("builtin", device=torch.device("cpu"), assets=assets)
-        found = train_hardened.Seen(training.network.eval())(photos)
-        torch.testing.assert_close(found, model(photos), rtol=0, atol=1e-4)
+        logits = train_hardened.Seen(training.network.eval())(photos)
+        torch.testing.assert_close(logits, model(photos), rtol=0, atol=1e-4)
 
     def test_photos_are_attacked_within_eps(self, training, photos):
         wanted = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
