@@ -71,7 +71,7 @@ class DigitalWatermarking(Defense):
     )
 
     def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
+        """Where its saliency draws."""
         return looks_at_random(model, self.saliency)
 
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:

@@ -20,11 +20,6 @@ from story.param import Value
 BLENDED = ("result", "difference")
 HEATED = ("heat", *BLENDED)
 LOOKED = ("relevance", *HEATED)
-RELEVANCE = {
-    "class-free": r"R = \mathrm{LRP}(A), \quad A = \text{activity of the last stage}",
-    "predicted": r"R = \mathrm{LRP}(f_{\hat{y}} - \overline{f})",
-    "top-k": r"R = \mathrm{LRP} \sum_{k=1}^{K} (f_{\hat{y}_k} - \overline{f})",
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class HeatAndBlur(Defense):
 
     start: str = param(
         "class-free",
-        choices=STARTS,
+        choices=tuple(STARTS),
         help="where relevance begins: the activity of the last stage, the predicted label, or the top labels",
         moves=LOOKED,
     )
@@ -130,7 +125,7 @@ class HeatAndBlur(Defense):
                 "Which pixels the activity comes from: does it gather on the object, or on the attack?"
                 if known
                 else STANDS_IN,
-                RELEVANCE[self.start] if known else f"R = {cam_formula(model)}",
+                STARTS[self.start].formula if known else f"R = {cam_formula(model)}",
             ),
             Step(
                 "heat",

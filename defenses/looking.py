@@ -1,4 +1,4 @@
-"""Asking the classifier where it looks: the fields and the step that SLGS and WLGS share."""
+"""Asking the classifier where it looks: the fields and the step of every defense that does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from torch import Tensor
 
 from classifiers.base import Classifier
-from explain import LOSSES, SALIENCIES, chosen, formula, saliency
+from explain import LOSSES, SALIENCIES, formula, resolved_method, saliency
 from story import Step, param
 
 saliency_field = partial(
@@ -32,7 +32,15 @@ loss_field = partial(
     help="what the gradient is of: the cross-entropy of the top labels, or the score of the top label alone",
     advanced=True,
 )
-seed_field = partial(param, 0, low=0, high=9999, step=1, help="draws the noise of smoothgrad", advanced=True)
+seed_field = partial(
+    param,
+    0,
+    low=0,
+    high=9999,
+    step=1,
+    help=f"draws the noise of {', '.join(name for name, method in SALIENCIES.items() if method.is_random)}",
+    advanced=True,
+)
 
 
 def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss: str, seed: int) -> Step:
@@ -48,5 +56,5 @@ def saliency_step(x: Tensor, model: Classifier, *, method: str, top_k: int, loss
 
 
 def looks_at_random(model: Classifier, method: str) -> bool:
-    """Whether the saliency ``method`` draws noise in front of ``model``."""
-    return chosen(method, model) == "smoothgrad"
+    """Whether the saliency ``method`` draws at random in front of ``model``."""
+    return SALIENCIES[resolved_method(method, model)].is_random

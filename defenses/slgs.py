@@ -80,7 +80,7 @@ class SLGS(LGS):
     )
 
     def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
+        """Where its saliency draws."""
         return looks_at_random(model, self.saliency)
 
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:

@@ -62,7 +62,7 @@ class WLGS(LGS):
     clamp: bool = param(False, help="clip W to 0 to 1, the figure's “WLGS clamp”", moves=WEIGHTED)
 
     def is_random(self, model: Classifier) -> bool:
-        """Only smoothgrad draws."""
+        """Where its saliency draws."""
         return looks_at_random(model, self.saliency)
 
     def select(self, x: Tensor, kept: Tensor, model: Classifier) -> tuple[list[Step], Tensor]:

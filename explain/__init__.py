@@ -2,6 +2,7 @@
 
 from explain.class_maps import (
     COMBINATIONS,
+    cam_formula,
     class_maps,
     combined,
     enlarged,
@@ -12,7 +13,8 @@ from explain.class_maps import (
 from explain.memo import Memo, PassingMemo, forgetting, kept_with_it, remember, remembered, remembering
 from explain.prediction import logits
 from explain.relevance import STANDS_IN, STARTS, propagates, relevance
-from explain.saliency import LOSSES, SALIENCIES, cam_formula, chosen, formula, saliency, share_inside
+from explain.saliencies import LOSSES, SALIENCIES
+from explain.saliency import formula, resolved_method, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
@@ -23,7 +25,6 @@ __all__ = [
     "Memo",
     "PassingMemo",
     "cam_formula",
-    "chosen",
     "class_maps",
     "combined",
     "enlarged",
@@ -37,6 +38,7 @@ __all__ = [
     "remember",
     "remembered",
     "remembering",
+    "resolved_method",
     "robust_cam",
     "saliency",
     "share_inside",

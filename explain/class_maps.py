@@ -13,6 +13,11 @@ from explain.memo import remembered
 from ops.scaling import mean, min_max
 
 COMBINATIONS = ("geometric-mean", "halving-weights")
+_CAM = r"\mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)"
+_LAYERCAM = (
+    r"\mathrm{ReLU}\left( \sum_k "
+    r"\mathrm{ReLU}\left( \frac{\partial f_{\hat{y}}}{\partial A_k} \right) \odot A_k \right)"
+)
 
 
 def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
@@ -25,6 +30,11 @@ def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
     for it.
     """
     return _maps(x, model, lambda _scores: labels)
+
+
+def cam_formula(model: Classifier) -> str:
+    """The positive part of ``class_maps`` in LaTeX: exact, or LayerCAM where there is no linear head."""
+    return _LAYERCAM if model.head is None else _CAM
 
 
 def object_map(x: Tensor, model: Classifier) -> Tensor:

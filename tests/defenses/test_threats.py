@@ -6,7 +6,7 @@ import torch
 from attacks import ATTACKS
 from defenses import DEFENSES, THREATS, Defended
 from defenses.threats import BPDA, EoT, Exact, Known, Oblivious
-from explain import Memo, remembering
+from explain import SALIENCIES, Memo, remembering
 
 KNOWING = [name for name, cls in THREATS.items() if cls.knows]
 RANDOM = DEFENSES["pixel-deflection"](map="none")
@@ -44,7 +44,7 @@ def test_exact_is_the_defenses_own_gradient(defense, threat, photos, tiny_classi
     assert (found.abs().amax((1, 2, 3)) > 0).all()
 
 
-@pytest.mark.parametrize("saliency", ["gradient", "cam", "smoothgrad", "integrated-gradients"])
+@pytest.mark.parametrize("saliency", SALIENCIES)
 @pytest.mark.parametrize("name", ["slgs", "wlgs"])
 def test_exact_differentiates_the_saliency_too(name, saliency, tiny_classifier):
     """Against differences: W and the photo under it both move with the photo, through a network of ReLUs."""
@@ -93,7 +93,7 @@ def test_one_draw_is_enough_where_nothing_is_drawn(name, tiny_classifier):
 def test_a_defense_is_random_where_another_seed_matters(name, tiny_classifier):
     busy = torch.rand(1, 3, 40, 30, generator=torch.Generator().manual_seed(0))
     fields = {parameter.name for parameter in DEFENSES[name].parameters()}
-    for options in ({}, {"saliency": "smoothgrad"}, {"deflections": 0}):
+    for options in ({}, *({"saliency": method} for method in SALIENCIES), {"deflections": 0}):
         if options.keys() - fields:
             continue
         defense = DEFENSES[name](**options)

@@ -9,7 +9,7 @@ import streamlit as st
 from attacks.placement import PatchAttack
 from defenses import DEFENSES, THREATS, Defense
 from evaluation.one_photo.story import Story
-from explain import chosen
+from explain import resolved_method
 from story.param import Value
 from ui.attack import running
 from ui.attack.running import Result
@@ -243,7 +243,7 @@ def _gazes(scene: Scene, story: Story) -> None:
     if "saliency" not in values:
         return
     st.subheader("Where the classifier looks", anchor=False)
-    used = chosen(str(values["saliency"]), scene.classifier)
+    used = resolved_method(str(values["saliency"]), scene.classifier)
     options = {name: values[name] for name in ("top_k", "loss", "seed") if name in values}
     gazes = workbench().gazes(scene, story, GAZES, **options)
     *pictures, words = st.columns(len(gazes) + 1, gap="medium")
