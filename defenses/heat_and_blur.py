@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import STANDS_IN, STARTS, cam_formula, propagates, relevance
+from explain import STANDS_IN, STARTS, propagates, relevance, relevance_formula
 from ops.blur import blurred
 from ops.scaling import min_max
 from ops.straight_through import clipped
@@ -115,7 +115,6 @@ class HeatAndBlur(Defense):
         heat = self.heat(looked)
         hot, cold = blurred(x, self.sigma_hot), blurred(x, self.sigma_cold)
         result = clipped(heat * hot + (1 - heat) * cold)
-        known = propagates(model)
         return [
             photo_step(x),
             Step(
@@ -123,9 +122,9 @@ class HeatAndBlur(Defense):
                 looked,
                 "signed",
                 "Which pixels the activity comes from: does it gather on the object, or on the attack?"
-                if known
+                if propagates(model)
                 else STANDS_IN,
-                STARTS[self.start].formula if known else f"R = {cam_formula(model)}",
+                relevance_formula(self.start, model),
             ),
             Step(
                 "heat",

@@ -2,7 +2,6 @@
 
 from explain.class_maps import (
     COMBINATIONS,
-    cam_formula,
     class_maps,
     combined,
     enlarged,
@@ -12,7 +11,7 @@ from explain.class_maps import (
 )
 from explain.memo import Memo, PassingMemo, forgetting, kept_with_it, remember, remembered, remembering
 from explain.prediction import logits
-from explain.relevance import STANDS_IN, STARTS, propagates, relevance
+from explain.relevance import STANDS_IN, STARTS, propagates, relevance, relevance_formula
 from explain.saliencies import LOSSES, SALIENCIES
 from explain.saliency import formula, resolved_method, saliency, share_inside
 
@@ -24,7 +23,6 @@ __all__ = [
     "STARTS",
     "Memo",
     "PassingMemo",
-    "cam_formula",
     "class_maps",
     "combined",
     "enlarged",
@@ -35,6 +33,7 @@ __all__ = [
     "object_map",
     "propagates",
     "relevance",
+    "relevance_formula",
     "remember",
     "remembered",
     "remembering",

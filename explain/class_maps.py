@@ -13,11 +13,6 @@ from explain.memo import remembered
 from ops.scaling import mean, min_max
 
 COMBINATIONS = ("geometric-mean", "halving-weights")
-_CAM = r"\mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)"
-_LAYERCAM = (
-    r"\mathrm{ReLU}\left( \sum_k "
-    r"\mathrm{ReLU}\left( \frac{\partial f_{\hat{y}}}{\partial A_k} \right) \odot A_k \right)"
-)
 
 
 def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
@@ -32,9 +27,17 @@ def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
     return _maps(x, model, lambda _scores: labels)
 
 
-def cam_formula(model: Classifier) -> str:
-    """The positive part of ``class_maps`` in LaTeX: exact, or LayerCAM where there is no linear head."""
-    return _LAYERCAM if model.head is None else _CAM
+def cam_formula(model: Classifier, label: str = r"\hat{y}") -> str:
+    """The positive part of ``class_maps`` in LaTeX: exact, or LayerCAM where there is no linear head.
+
+    Args:
+        model: the classifier.
+        label: whose map it is, in LaTeX.
+    """
+    weighed = rf"w_{{{label} k}}\, A_k"
+    if model.head is None:
+        weighed = rf"\mathrm{{ReLU}}\left( \frac{{\partial f_{{{label}}}}}{{\partial A_k}} \right) \odot A_k"
+    return rf"\mathrm{{ReLU}}\left( \sum_k {weighed} \right)"
 
 
 def object_map(x: Tensor, model: Classifier) -> Tensor:

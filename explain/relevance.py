@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from classifiers.base import Classifier
 from classifiers.network import Block, ResidualNet, VGGNet
-from explain.class_maps import enlarged, top_maps
+from explain.class_maps import cam_formula, enlarged, top_maps
 from explain.memo import remembered
 
 STANDS_IN = "Relevance cannot be propagated through this network, so its class map stands in for it."
@@ -101,6 +101,15 @@ def relevance(
     if not propagates(model):
         return _class_map(x.detach(), model, labels)
     return _propagated(x.detach(), model, start=start, labels=labels, epsilon=epsilon)
+
+
+def relevance_formula(start: str, model: Classifier) -> str:
+    """R in LaTeX: what ``relevance`` shows of ``model``, the class map's where it stands in for LRP."""
+    if propagates(model):
+        return STARTS[start].formula
+    if STARTS[start].uses_top_k:
+        return r"R = \sum_{i=1}^{K} " + cam_formula(model, r"\hat{y}_i")
+    return f"R = {cam_formula(model)}"
 
 
 def _class_map(x: Tensor, model: Classifier, labels: int) -> Tensor:
