@@ -33,6 +33,7 @@ class AdvFilter(Defense):
     title: ClassVar[str] = "AdvFilter"
     source: ClassVar[str] = "Huang et al. 2021"
     gradient: ClassVar[str] = "exact through the network"
+    keeps_black_and_white: ClassVar[bool] = False
 
     variant: str = param(
         "pa-filt",

@@ -70,13 +70,15 @@ class Defense(Parametrised, ABC):
     which attacks it was made for: small changes all over the photo, or patches, which change a small place
     without limit. ``finds`` names the step whose pixels over 0 are where it holds the attack to be; "" where
     it does not look for a place. ``strength_name`` names the field that says how strongly it acts, a
-    number at whose 0 the photo stays as it is; "" where there is none.
+    number at whose 0 the photo stays as it is; "" where there is none. ``keeps_black_and_white`` says whether
+    a photo that is black or white all over comes out as it went in, to rounding.
     """
 
     gradient: ClassVar[str]
     against: ClassVar[Literal["small changes", "patches"]] = "small changes"
     finds: ClassVar[str] = ""
     strength_name: ClassVar[str] = ""
+    keeps_black_and_white: ClassVar[bool] = True
     paper: ClassVar[Mapping[str, Value] | None] = {}
 
     def is_random(self, model: Classifier) -> bool:  # noqa: ARG002

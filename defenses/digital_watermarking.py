@@ -84,9 +84,19 @@ class DigitalWatermarking(Looking):
                 rf"B = [\, M > {self.binarise:g}\, \bar{{M}} \,]",
             ),
             Step(
-                "after erosion", eroded, "mask", "Scattered pixels are gone.", r"E = B \ominus_{3 \times 3}"
+                "after erosion",
+                eroded,
+                "mask",
+                "Scattered pixels are gone.",
+                rf"E = B \ominus_{{3 \times 3}} \;({self.erosions} \times)",
             ),
-            Step("after dilation", dilated, "mask", "Does it cover the patch?", r"D = E \oplus_{3 \times 3}"),
+            Step(
+                "after dilation",
+                dilated,
+                "mask",
+                "Does it cover the patch?",
+                rf"D = E \oplus_{{3 \times 3}} \;({self.dilations} \times)",
+            ),
             Step(
                 "hole",
                 torch.where(dilated > 0, 0.5, x),

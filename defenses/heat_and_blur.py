@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import STANDS_IN, STARTS, cam_formula, propagates, relevance
+from explain import STANDS_IN, STARTS, propagates, relevance, relevance_formula
 from ops.blur import blurred
 from ops.scaling import min_max
 from ops.straight_through import clipped
@@ -20,11 +20,6 @@ from story.param import Value
 BLENDED = ("result", "difference")
 HEATED = ("heat", *BLENDED)
 LOOKED = ("relevance", *HEATED)
-RELEVANCE = {
-    "class-free": r"R = \mathrm{LRP}(A), \quad A = \text{activity of the last stage}",
-    "predicted": r"R = \mathrm{LRP}(f_{\hat{y}} - \overline{f})",
-    "top-k": r"R = \mathrm{LRP} \sum_{k=1}^{K} (f_{\hat{y}_k} - \overline{f})",
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,7 @@ class HeatAndBlur(Defense):
 
     start: str = param(
         "class-free",
-        choices=STARTS,
+        choices=tuple(STARTS),
         help="where relevance begins: the activity of the last stage, the predicted label, or the top labels",
         moves=LOOKED,
     )
@@ -120,7 +115,6 @@ class HeatAndBlur(Defense):
         heat = self.heat(looked)
         hot, cold = blurred(x, self.sigma_hot), blurred(x, self.sigma_cold)
         result = clipped(heat * hot + (1 - heat) * cold)
-        known = propagates(model)
         return [
             photo_step(x),
             Step(
@@ -128,9 +122,9 @@ class HeatAndBlur(Defense):
                 looked,
                 "signed",
                 "Which pixels the activity comes from: does it gather on the object, or on the attack?"
-                if known
+                if propagates(model)
                 else STANDS_IN,
-                RELEVANCE[self.start] if known else f"R = {cam_formula(model)}",
+                relevance_formula(self.start, model),
             ),
             Step(
                 "heat",

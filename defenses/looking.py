@@ -9,7 +9,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense
-from explain import LOSSES, SALIENCIES, chosen, formula, saliency
+from explain import LOSSES, SALIENCIES, formula, resolved_method, saliency
 from story import Step, param
 
 saliency_field = partial(
@@ -34,7 +34,15 @@ loss_field = partial(
     help="what the gradient is of: the cross-entropy of the top labels, or the score of the top label alone",
     advanced=True,
 )
-seed_field = partial(param, 0, low=0, high=9999, step=1, help="draws the noise of smoothgrad", advanced=True)
+seed_field = partial(
+    param,
+    0,
+    low=0,
+    high=9999,
+    step=1,
+    help=f"draws the noise of {', '.join(name for name, method in SALIENCIES.items() if method.is_random)}",
+    advanced=True,
+)
 
 
 class Looking(Defense):
@@ -74,5 +82,5 @@ class Looking(Defense):
 
 
 def looks_at_random(model: Classifier, method: str) -> bool:
-    """Whether the saliency ``method`` draws noise in front of ``model``."""
-    return chosen(method, model) == "smoothgrad"
+    """Whether the saliency ``method`` draws at random in front of ``model``."""
+    return SALIENCIES[resolved_method(method, model)].is_random

@@ -172,9 +172,7 @@ class PixelDeflection(Defense):
                 "Where the predicted objects are; bright pixels are spared. No map: everything is dark."
                 if self.map != "none"
                 else "No map: every pixel is as likely to be moved as any other.",
-                r"R = \mathrm{minmax} \left( \prod_{k=1}^{K} \mathrm{CAM}_k \right)^{1/K}"
-                if self.combine == COMBINATIONS[0]
-                else r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{CAM}_k",
+                self._map_formula(),
             ),
             Step(
                 "deflected",
@@ -212,7 +210,16 @@ class PixelDeflection(Defense):
             ),
         ]
 
+    def _map_formula(self) -> str:
+        if self.map == "none":
+            return "R = 0"
+        if self.combine == COMBINATIONS[0]:
+            return r"R = \mathrm{minmax} \left( \prod_{k=1}^{K} \mathrm{CAM}_k \right)^{1/K}"
+        return r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{CAM}_k"
+
     def _shrinkage_formula(self) -> str:
+        if self.denoiser != "wavelet":
+            return r"\hat{d} = d"
         threshold = r"t = \sigma^2 / \sqrt{\overline{d^2} - \sigma^2}"
         soft = self.shrinkage == "soft"
         shrunk = r"\mathrm{sign}(d)\, (|d| - t)_+" if soft else r"d\, [\, |d| \geq t \,]"

@@ -84,10 +84,15 @@ class SmoothingVote(Defense):
                 result,
                 "photo",
                 "The sharpest picture with the accepted label; of a rejected photo the one blurred most.",
-                r"\hat{y} = \mathrm{mode}\, \{ f(x_0), f(x_1), \dots \}",
+                self._rule_formula(),
             ),
             difference_step(result, x, "Dark all over where the photo itself had the accepted label."),
         ]
+
+    def _rule_formula(self) -> str:
+        if self.rule == "plurality":
+            return r"\hat{y} = \mathrm{mode}\, \{ f(x_0), f(x_1), \dots \}"
+        return rf"\hat{{y}} = y, \quad | \{{ n : f(x_n) = y \}} | > \frac{{{self.rounds + 1}}}{{2}}"
 
     def count(self, votes: Tensor) -> Decision:
         """The outcome of ``votes`` (B, V), labels by number, the photo's own first."""

@@ -11,8 +11,9 @@ from explain.class_maps import (
 )
 from explain.memo import Memo, PassingMemo, forgetting, kept_with_it, remember, remembered, remembering
 from explain.prediction import logits
-from explain.relevance import STANDS_IN, STARTS, propagates, relevance
-from explain.saliency import LOSSES, SALIENCIES, cam_formula, chosen, formula, saliency, share_inside
+from explain.relevance import STANDS_IN, STARTS, propagates, relevance, relevance_formula
+from explain.saliencies import LOSSES, SALIENCIES
+from explain.saliency import formula, resolved_method, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
@@ -22,8 +23,6 @@ __all__ = [
     "STARTS",
     "Memo",
     "PassingMemo",
-    "cam_formula",
-    "chosen",
     "class_maps",
     "combined",
     "enlarged",
@@ -34,9 +33,11 @@ __all__ = [
     "object_map",
     "propagates",
     "relevance",
+    "relevance_formula",
     "remember",
     "remembered",
     "remembering",
+    "resolved_method",
     "robust_cam",
     "saliency",
     "share_inside",

@@ -27,6 +27,19 @@ def class_maps(x: Tensor, model: Classifier, labels: Tensor) -> Tensor:
     return _maps(x, model, lambda _scores: labels)
 
 
+def cam_formula(model: Classifier, label: str = r"\hat{y}") -> str:
+    """The positive part of ``class_maps`` in LaTeX: exact, or LayerCAM where there is no linear head.
+
+    Args:
+        model: the classifier.
+        label: whose map it is, in LaTeX.
+    """
+    weighed = rf"w_{{{label} k}}\, A_k"
+    if model.head is None:
+        weighed = rf"\mathrm{{ReLU}}\left( \frac{{\partial f_{{{label}}}}}{{\partial A_k}} \right) \odot A_k"
+    return rf"\mathrm{{ReLU}}\left( \sum_k {weighed} \right)"
+
+
 def object_map(x: Tensor, model: Classifier) -> Tensor:
     """Where the predicted label's evidence lies, (B, 1, H, W), >= 0: its class activation map above its mean.
 

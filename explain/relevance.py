@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,10 +13,9 @@ from torch import Tensor, nn
 
 from classifiers.base import Classifier
 from classifiers.network import Block, ResidualNet, VGGNet
-from explain.class_maps import enlarged, top_maps
+from explain.class_maps import cam_formula, enlarged, top_maps
 from explain.memo import remembered
 
-STARTS = ("class-free", "predicted", "top-k")
 STANDS_IN = "Relevance cannot be propagated through this network, so its class map stands in for it."
 EPSILON = 1e-6
 """Keeps denominators from 0; zennit's own."""
@@ -27,20 +28,62 @@ def propagates(model: Classifier) -> bool:
     return isinstance(network, ResidualNet | VGGNet) or type(network).__module__ in (_VGG, _RESNET)
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where relevance begins.
+
+    Attributes:
+        formula: R in LaTeX.
+        begin: logits (B, labels), the stage's activity (B, C, h, w) and ``top_k`` -> the one of the two that
+            relevance begins at, and how much of it at each of its places.
+        uses_top_k: whether more than one predicted label counts.
+    """
+
+    formula: str
+    begin: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+    uses_top_k: bool = False
+
+
+def _activity(scores: Tensor, activity: Tensor, labels: int) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    """The activity itself, whatever label it speaks for."""
+    return activity, activity.detach()
+
+
+def _distance(scores: Tensor, activity: Tensor, labels: int) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    """Of each logit its share in the distance of the top ``labels`` from the mean of the rest.
+
+    Logits are defined up to a constant, so that one by itself can have any sign.
+    """
+    count = scores.shape[1]
+    labels = max(1, min(labels, count - 1))
+    top = scores.detach().topk(labels, dim=1).indices
+    of_others = torch.full_like(scores, -labels / max(1, count - labels))
+    return scores, scores.detach() * of_others.scatter(1, top, 1.0)
+
+
+STARTS = {
+    "class-free": Start(r"R = \mathrm{LRP}(A), \quad A = \text{activity of the last stage}", _activity),
+    "predicted": Start(r"R = \mathrm{LRP}(f_{\hat{y}} - \overline{f})", _distance),
+    "top-k": Start(
+        r"R = \mathrm{LRP} \sum_{k=1}^{K} (f_{\hat{y}_k} - \overline{f})", _distance, uses_top_k=True
+    ),
+}
+"""By the name that every door uses. A new one is a function and a line here."""
+
+
 def relevance(
     x: Tensor, model: Classifier, *, start: str, top_k: int = 5, epsilon: float = EPSILON
 ) -> Tensor:
     """How much each pixel of photos ``x`` (B, 3, H, W) in [0, 1] brings about: (B, 1, H, W), signed.
 
-    ``start`` says what of. "predicted": the distance of the predicted label's logit from the mean of the
-    others' (logits are defined up to a constant, so that one by itself can have any sign). "top-k": the
-    distances of the ``top_k`` predicted labels' from the mean of the rest, added up; at most all labels but
-    one. "class-free": the activity of ``model.stage``, whatever label it speaks for. Relevance is
+    ``start``, one of ``STARTS``, says what of. "predicted": the distance of the predicted label's logit from
+    the mean of the others'. "top-k": the distances of the ``top_k`` predicted labels' from the mean of the
+    rest, added up; at most all labels but one. "class-free": the activity of ``model.stage``. Relevance is
     conserved: over the pixels it adds up to what it started with, less what biases and ``epsilon`` keep.
 
     The rules are zennit's composite EpsilonPlus (ε in linear layers, z⁺ in convolutions), with each batch
     norm merged into the convolution before it. Where ``propagates`` says no it is the class map, >= 0:
-    of the top label for "predicted" and "class-free", else the sum over the ``top_k`` labels.
+    of the top label, where the start uses ``top_k`` the sum over so many labels.
 
     Nobody else's pass through the network is touched: the hooks sit on a twin that lives as long as the call.
     The twin shares the weights; only the merged convolutions take memory of their own, at most as much as the
@@ -54,10 +97,19 @@ def relevance(
     """
     if start not in STARTS:
         raise ValueError(f"start is one of {', '.join(STARTS)}, not {start!r}")
-    labels = top_k if start == "top-k" else 1
+    labels = top_k if STARTS[start].uses_top_k else 1
     if not propagates(model):
         return _class_map(x.detach(), model, labels)
-    return _propagated(x.detach(), model, class_free=start == "class-free", labels=labels, epsilon=epsilon)
+    return _propagated(x.detach(), model, start=start, labels=labels, epsilon=epsilon)
+
+
+def relevance_formula(start: str, model: Classifier) -> str:
+    """R in LaTeX: what ``relevance`` shows of ``model``, the class map's where it stands in for LRP."""
+    if propagates(model):
+        return STARTS[start].formula
+    if STARTS[start].uses_top_k:
+        return r"R = \sum_{i=1}^{K} " + cam_formula(model, r"\hat{y}_i")
+    return f"R = {cam_formula(model)}"
 
 
 def _class_map(x: Tensor, model: Classifier, labels: int) -> Tensor:
@@ -66,7 +118,7 @@ def _class_map(x: Tensor, model: Classifier, labels: int) -> Tensor:
 
 
 @remembered
-def _propagated(x: Tensor, model: Classifier, *, class_free: bool, labels: int, epsilon: float) -> Tensor:
+def _propagated(x: Tensor, model: Classifier, *, start: str, labels: int, epsilon: float) -> Tensor:
     # Imported here because only this method needs it.
     from zennit.composites import EpsilonPlus
 
@@ -77,32 +129,22 @@ def _propagated(x: Tensor, model: Classifier, *, class_free: bool, labels: int, 
         stage.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
         photos = model.normalised(x).requires_grad_()
         scores = network(photos)
-        if class_free:
-            source, put_in = kept[-1], kept[-1].detach()
-        else:
-            source, put_in = scores, _above_the_rest(scores.detach(), labels)
+        source, put_in = STARTS[start].begin(scores, kept[-1], labels)
         (pixels,) = torch.autograd.grad(source, photos, grad_outputs=put_in)
     return pixels.sum(1, keepdim=True)
-
-
-def _above_the_rest(scores: Tensor, labels: int) -> Tensor:
-    """(B, labels) of each logit its share in the distance of the top ``labels`` from the mean of the rest."""
-    count = scores.shape[1]
-    labels = max(1, min(labels, count - 1))
-    of_others = torch.full_like(scores, -labels / max(1, count - labels))
-    return scores * of_others.scatter(1, scores.topk(labels, dim=1).indices, 1.0)
 
 
 def _twin(model: Classifier) -> tuple[nn.Module, nn.Module]:
     """The network and its stage as modules of their own, without hooks, over the same weights in memory."""
     network = model.network
-    known: dict[int, Any] = {}
+    copies: dict[int, Any] = {}
     for module in network.modules():
-        known |= {id(value): OrderedDict() for name, value in vars(module).items() if name.endswith("_hooks")}
-    known |= {id(weight): nn.Parameter(weight.detach(), False) for weight in network.parameters()}
-    known |= {id(buffer): buffer.detach() for buffer in network.buffers()}
-    twin = copy.deepcopy(network, known)
-    return twin, known[id(model.stage)]
+        hooks = (value for name, value in vars(module).items() if name.endswith("_hooks"))
+        copies |= {id(value): OrderedDict() for value in hooks}
+    copies |= {id(weight): nn.Parameter(weight.detach(), False) for weight in network.parameters()}
+    copies |= {id(buffer): buffer.detach() for buffer in network.buffers()}
+    twin = copy.deepcopy(network, copies)
+    return twin, copies[id(model.stage)]
 
 
 def _canonizers(network: nn.Module) -> list[Any]:

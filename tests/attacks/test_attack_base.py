@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from attacks import eight_bit, succeeded
+from attacks import ATTACKS, eight_bit, succeeded
 from attacks.base import Trail, normals, uniforms
 
 LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
@@ -62,3 +62,19 @@ class TestTrail:
         trace = trail.trace(iterate, None)
         iterate.fill_(2)
         assert trace.frames[:, 0, 0, 0, 0].tolist() == [0.0, 1.0]
+
+
+def test_the_story_of_an_attack_and_its_formulas(photos, tiny_classifier):
+    """The perturbation is what is added, at every goal; a mask only where the attack keeps to a place."""
+    y = torch.tensor([1, 2, 4])
+    for goal in ("targeted", "untargeted"):
+        steps = ATTACKS["fgsm"](goal=goal).steps(photos, y, tiny_classifier)
+        shown = {step.name: (step.kind, step.formula) for step in steps}
+        assert shown == {
+            "photo": ("photo", ""),
+            "perturbation": ("signed", "x' - x"),
+            "result": ("photo", ""),
+        }
+    steps = ATTACKS["lavan"](iterations=1).steps(photos, y, tiny_classifier)
+    assert [step.name for step in steps] == ["photo", "patch mask", "perturbation", "result"]
+    assert [step.formula for step in steps] == ["", "", "x' - x", ""]

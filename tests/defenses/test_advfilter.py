@@ -10,6 +10,7 @@ from denoisers import VARIANTS, uncertainty
 from denoisers.denoise import denoised
 from story import by_name
 from tests.denoisers.tiny import write_tiny
+from tests.formulas import changes, formulas
 
 BETWEEN = ["denoised sl", "denoised m", "uncertainty sl", "uncertainty m", "fusion weight"]
 
@@ -121,3 +122,29 @@ def test_fields_are_described_and_checked():
         with pytest.raises(ValueError, match=next(iter(wrong))):
             AdvFilter(**wrong)
     assert hash(AdvFilter()) == hash(AdvFilter())
+
+
+FUSED = {
+    "denoised sl": r"\tilde{x}_\mathrm{sl} = x \circledast \varphi_\mathrm{sl}(x)",
+    "denoised m": r"\tilde{x}_\mathrm{m} = x \circledast \varphi_\mathrm{m}(x)",
+    "uncertainty sl": r"U_\mathrm{sl} = \max_k \varphi_\mathrm{sl}(x)_k",
+    "uncertainty m": r"U_\mathrm{m} = \max_k \varphi_\mathrm{m}(x)_k",
+    "fusion weight": r"W = \sigma(C([U_\mathrm{sl}, U_\mathrm{m}]))",
+}
+"""Huang et al. 2021, section 4."""
+
+
+def test_the_formulas(photos, tiny_classifier):
+    fused = r"W \odot \tilde{x}_\mathrm{sl} + (1 - W) \odot \tilde{x}_\mathrm{m}"
+    assert formulas(AdvFilter(), photos, tiny_classifier) == {
+        "photo": "x",
+        **FUSED,
+        "result": rf"\tilde{{x}} = {fused}",
+        "difference": r"\max_c \left| \tilde{x} - x \right|",
+    }
+    added = {"result": r"\tilde{x} = x + \varphi(x)"} | dict.fromkeys(FUSED)
+    filtered = {"result": r"\tilde{x} = x \circledast \varphi(x)"} | dict.fromkeys(FUSED)
+    assert changes(AdvFilter, photos[:1], tiny_classifier) == {
+        **{("variant", name): added for name in ("add-img", "add-sem")},
+        **{("variant", name): filtered for name in ("filt-img", "filt-sem", "filt-strong", "multi-head")},
+    }

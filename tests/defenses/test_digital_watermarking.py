@@ -7,9 +7,10 @@ from skimage.morphology import dilation, erosion
 from skimage.restoration import inpaint_biharmonic
 
 from defenses import DEFENSES
-from explain import saliency
+from explain import SALIENCIES, formula, saliency
 from ops.restoration import inpainted
 from story import by_name
+from tests.formulas import changes, formulas
 
 DW = DEFENSES["digital-watermarking"]
 
@@ -56,3 +57,35 @@ def test_the_gradient_passes_outside_the_hole_alone(photos):
     x = photos.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(inpainted(x, hole).sum(), x)
     assert torch.equal(gradient, (1 - hole).expand_as(x))
+
+
+STEPS = {
+    "photo": "x",
+    "saliency": r"M = \max_c \left| \nabla_x L(x) \right|, "
+    r"\quad L = \sum_{k=1}^{5} \mathrm{CE}(f(x), \hat{y}_k)",
+    "binary mask": r"B = [\, M > 2.5\, \bar{M} \,]",
+    "after erosion": r"E = B \ominus_{3 \times 3} \;(1 \times)",
+    "after dilation": r"D = E \oplus_{3 \times 3} \;(3 \times)",
+    "hole": "",
+    "result": "",
+    "difference": r"\max_c \left| T(x) - x \right|",
+}
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    tiny_classifier.saliency = "gradient"
+    assert formulas(DW(), photos, tiny_classifier) == STEPS
+    asked = {("saliency", method): {"method": method} for method in SALIENCIES if method != "gradient"}
+    asked |= {("top_k", k): {"method": "gradient", "top_k": k} for k in (1, 10)}
+    asked[("loss", "top score")] = {"method": "gradient", "loss": "top score"}
+    assert changes(DW, photos[:1], tiny_classifier) == {
+        ("binarise", 0.5): {"binary mask": r"B = [\, M > 0.5\, \bar{M} \,]"},
+        ("binarise", 10): {"binary mask": r"B = [\, M > 10\, \bar{M} \,]"},
+        ("erosions", 0): {"after erosion": r"E = B \ominus_{3 \times 3} \;(0 \times)"},
+        ("erosions", 10): {"after erosion": r"E = B \ominus_{3 \times 3} \;(10 \times)"},
+        ("dilations", 0): {"after dilation": r"D = E \oplus_{3 \times 3} \;(0 \times)"},
+        ("dilations", 10): {"after dilation": r"D = E \oplus_{3 \times 3} \;(10 \times)"},
+        **{
+            field: {"saliency": formula(model=tiny_classifier, **options)} for field, options in asked.items()
+        },
+    }

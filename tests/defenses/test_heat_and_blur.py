@@ -8,6 +8,7 @@ from scipy import ndimage
 from defenses import HeatAndBlur
 from explain import STANDS_IN, STARTS, relevance
 from story import by_name
+from tests.formulas import changes, formulas
 
 
 def maps_of(defense, x, model):
@@ -69,3 +70,38 @@ def test_a_network_of_another_kind_is_said_to_be_one(photos, tiny_classifier):
     instead = by_name(HeatAndBlur().steps(photos, tiny_classifier), "relevance")
     assert usual.note != instead.note == STANDS_IN
     assert (instead.map >= 0).all()
+
+
+STEPS = {
+    "photo": "x",
+    "relevance": r"R = \mathrm{LRP}(A), \quad A = \text{activity of the last stage}",
+    "heat": r"H = b + (1 - b)\, \mathrm{minmax}(G * \max(R, 0))^{\gamma}",
+    "hot blur": r"x_\mathrm{hot} = G_{\sigma_\mathrm{hot}} * x",
+    "cold blur": r"x_\mathrm{cold} = G_{\sigma_\mathrm{cold}} * x",
+    "result": r"x' = H \odot x_\mathrm{hot} + (1 - H) \odot x_\mathrm{cold}",
+    "difference": r"\max_c \left| x' - x \right|",
+}
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    assert formulas(HeatAndBlur(), photos, tiny_classifier) == STEPS
+    assert changes(HeatAndBlur, photos[:1], tiny_classifier) == {
+        ("start", "predicted"): {"relevance": r"R = \mathrm{LRP}(f_{\hat{y}} - \overline{f})"},
+        ("start", "top-k"): {"relevance": r"R = \mathrm{LRP} \sum_{k=1}^{K} (f_{\hat{y}_k} - \overline{f})"},
+    }
+
+
+def test_the_formulas_of_a_class_map_in_place_of_relevance(photos, tiny_classifier):
+    """The positive part of the map of the predicted label, or of each of the top K, added up."""
+    network = tiny_classifier.network
+    tiny_classifier.network = torch.nn.Sequential(
+        network.features, network.pool, torch.nn.Flatten(), network.head
+    )
+    exact = r"\mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)"
+    assert formulas(HeatAndBlur(), photos, tiny_classifier) == STEPS | {"relevance": f"R = {exact}"}
+    of_each = r"R = \sum_{i=1}^{K} \mathrm{ReLU}\left( \sum_k w_{\hat{y}_i k}\, A_k \right)"
+    assert changes(HeatAndBlur, photos[:1], tiny_classifier) == {("start", "top-k"): {"relevance": of_each}}
+    tiny_classifier.head = None
+    slope = r"\mathrm{ReLU}\left( \frac{\partial f_{\hat{y}_i}}{\partial A_k} \right) \odot A_k"
+    layered = formulas(HeatAndBlur(start="top-k"), photos, tiny_classifier)["relevance"]
+    assert layered == rf"R = \sum_{{i=1}}^{{K}} \mathrm{{ReLU}}\left( \sum_k {slope} \right)"

@@ -5,6 +5,7 @@ from skimage.filters import sobel_h, sobel_v
 
 from defenses import LGS
 from story import by_name
+from tests.formulas import changes, formulas
 
 
 def plain_lgs(photo, lam, threshold, block, overlap, operator="forward"):
@@ -112,3 +113,27 @@ def test_overlap_is_less_than_block():
     LGS(block=15, overlap=14)
     with pytest.raises(ValueError, match=r"overlap must be less than block, 0 to 14 px .*; 15 is not"):
         LGS(block=15, overlap=15)
+
+
+STEPS = {
+    "photo": "x",
+    "local gradient": r"g = \mathrm{minmax} \sqrt{(\partial x / \partial a)^2 + (\partial x / \partial b)^2}",
+    "kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0.2 \,]",
+    "smoothing weight": r"\mathrm{clip}(\lambda \, \hat{g},\, 0,\, 1)",
+    "result": r"T(x) = x \odot \mathrm{clip}(1 - \lambda \, \hat{g},\, 0,\, 1)",
+    "difference": r"\max_c \left| T(x) - x \right|",
+}
+"""Naseer et al. 2019, as You-Wei and Sheng-De 2022 write them, eq. 4-5."""
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    assert formulas(LGS(), photos, tiny_classifier) == STEPS
+    x = photos[:1]
+    assert changes(LGS, x, tiny_classifier) == {
+        ("lam", "auto"): {
+            "smoothing weight": STEPS["smoothing weight"]
+            + rf", \quad \lambda = {LGS(lam='auto').lam_of(x):g}"
+        },
+        ("threshold", 0): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0 \,]"},
+        ("threshold", 1): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 1 \,]"},
+    }

@@ -6,8 +6,9 @@ import torch
 from skimage.restoration import denoise_wavelet
 
 from defenses import PixelDeflection
-from explain import robust_cam
+from explain import enlarged, robust_cam, top_maps
 from story import by_name
+from tests.formulas import changes, formulas
 
 
 def one_by_one(x, copies):
@@ -85,3 +86,67 @@ def test_the_classifier_is_asked_once(photos, tiny_classifier):
     assert len(passes) == 1
     PixelDeflection(map="none")(photos, tiny_classifier)
     assert len(passes) == 1
+
+
+SOFT = r"\hat{d} = \mathrm{sign}(d)\, (|d| - t)_+, \quad t = \sigma^2 / \sqrt{\overline{d^2} - \sigma^2}"
+HARD = r"\hat{d} = d\, [\, |d| \geq t \,], \quad t = \sigma^2 / \sqrt{\overline{d^2} - \sigma^2}"
+STEPS = {
+    "photo": "x",
+    "robust cam": r"R = \mathrm{minmax} \left( \prod_{k=1}^{K} \mathrm{CAM}_k \right)^{1/K}",
+    "deflected": r"x_p \leftarrow x_{p + \delta}, \quad \delta \in [-w, w]^2, \quad P(p) \propto 1 - R_p",
+    "moved": "",
+    "wavelet bands": SOFT,
+    "result": "",
+    "difference": r"\max_c \left| T(x) - x \right|",
+}
+"""Prakash et al. 2018 and the post to it; BayesShrink: Chang, Yu and Vetterli 2000, eq. 3 and 9."""
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    assert formulas(PixelDeflection(), photos, tiny_classifier) == STEPS
+    others = ("tvm", "bilateral", "non-local-means", "wiener", "none")
+    assert changes(PixelDeflection, photos[:1], tiny_classifier) == {
+        ("map", "none"): {"robust cam": "R = 0"},
+        ("combine", "halving-weights"): {
+            "robust cam": r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{CAM}_k"
+        },
+        ("shrinkage", "hard"): {"wavelet bands": HARD},
+        **{("denoiser", denoiser): {"wavelet bands": r"\hat{d} = d"} for denoiser in others},
+    }
+
+
+@pytest.mark.parametrize("shrinkage", ["soft", "hard"])
+def test_the_shrinkage_that_is_shown_is_done(photos, tiny_classifier, shrinkage):
+    """What SOFT and HARD say, of each band of each channel by itself."""
+    defense = PixelDeflection(shrinkage=shrinkage, ycbcr=False, sigma=0.05, wavelet="db2", levels=2)
+    bands = defense.smooth(photos.double())[1]
+    for before, after in zip(bands.before, bands.after, strict=True):
+        for d, shown in zip(before.flatten(0, 2).numpy(), after.flatten(0, 2).numpy(), strict=True):
+            left = (d**2).mean() - 0.05**2
+            t = 0.05**2 / np.sqrt(left) if left > 0 else np.inf
+            soft, hard = np.sign(d) * np.maximum(np.abs(d) - t, 0), d * (np.abs(d) >= t)
+            np.testing.assert_allclose(shown, soft if shrinkage == "soft" else hard, atol=1e-12)
+
+
+@pytest.mark.parametrize("combine", ["geometric-mean", "halving-weights"])
+def test_the_map_that_is_shown_is_made(photos, tiny_classifier, combine):
+    """The product of K maps to the power 1 / K, or the sum with weights 2^-k, likeliest label first."""
+    x, model = photos.double(), tiny_classifier.double()
+    cams = top_maps(x, model, top_k=3).numpy()
+    low, high = cams.min((2, 3), keepdims=True), cams.max((2, 3), keepdims=True)
+    cams = (cams - low) / (high - low)
+    if combine == "geometric-mean":
+        one = (cams[:, 0] * cams[:, 1] * cams[:, 2]) ** (1 / 3)
+    else:
+        one = cams[:, 0] / 2 + cams[:, 1] / 4 + cams[:, 2] / 8
+    large = enlarged(torch.from_numpy(one[:, None]), (44, 53)).numpy()
+    low, high = large.min((2, 3), keepdims=True), large.max((2, 3), keepdims=True)
+    shown = by_name(PixelDeflection(top_k=3, combine=combine).steps(x, model), "robust cam").map
+    np.testing.assert_allclose(shown, (large - low) / (high - low), atol=1e-9)
+
+
+def test_without_the_wavelets_no_detail_is_shrunk(photos, tiny_classifier):
+    defense = PixelDeflection(denoiser="tvm")
+    bands = defense.smooth(photos.double())[1]
+    for before, after in zip(bands.before, bands.after, strict=True):
+        torch.testing.assert_close(after, before)

@@ -4,8 +4,9 @@ import torch
 from skimage.morphology import dilation, erosion
 
 from defenses import LGS, SLGS
-from explain import SALIENCIES, Memo, remembering, saliency
+from explain import SALIENCIES, Memo, formula, remembering, saliency
 from story import by_name
+from tests.formulas import changes, formulas
 
 
 def plain_masks(saliency_map, binarise, erosions, dilations):
@@ -106,5 +107,46 @@ def test_only_what_saliency_depends_on_costs_a_pass(photos, tiny_classifier, met
         ]
         assert [cost(**options) for options in free] == [0] * len(free)
         assert cost(one_pixel) > 0
-        assert (cost(top_k=1) > 0) == (method not in ("cam", "hirescam"))
+        assert (cost(top_k=1) > 0) == SALIENCIES[method].uses_loss
     assert cost() > 0
+
+
+STEPS = {
+    "photo": "x",
+    "local gradient": r"g = \mathrm{minmax} \sqrt{(\partial x / \partial a)^2 + (\partial x / \partial b)^2}",
+    "kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0.2 \,]",
+    "saliency": r"M = \max_c \left| \nabla_x L(x) \right|, "
+    r"\quad L = \sum_{k=1}^{5} \mathrm{CE}(f(x), \hat{y}_k)",
+    "binary mask": r"B = [\, M > \, \bar{M} \,]",
+    "after erosion": r"E = B \ominus_{3 \times 3} \;(2 \times)",
+    "after dilation": r"D = E \oplus_{3 \times 3} \;(3 \times)",
+    "selected region": "",
+    "smoothing weight": r"\mathrm{clip}(\lambda \, D \odot \hat{g},\, 0,\, 1)",
+    "result": r"T(x) = x \odot \mathrm{clip}(1 - \lambda \, D \odot \hat{g},\, 0,\, 1)",
+    "difference": r"\max_c \left| T(x) - x \right|",
+}
+"""You-Wei and Sheng-De 2022, eq. 6-10."""
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    tiny_classifier.saliency = "gradient"
+    assert formulas(SLGS(), photos, tiny_classifier) == STEPS
+    x = photos[:1]
+    auto = rf", \quad \lambda = {SLGS(lam='auto').lam_of(x):g}"
+    asked = {("saliency", method): {"method": method} for method in SALIENCIES if method != "gradient"}
+    asked |= {("top_k", k): {"method": "gradient", "top_k": k} for k in (1, 10)}
+    asked[("loss", "top score")] = {"method": "gradient", "loss": "top score"}
+    assert changes(SLGS, x, tiny_classifier) == {
+        ("lam", "auto"): {"smoothing weight": STEPS["smoothing weight"] + auto},
+        ("threshold", 0): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0 \,]"},
+        ("threshold", 1): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 1 \,]"},
+        ("binarise", 0): {"binary mask": r"B = [\, M > 0\, \bar{M} \,]"},
+        ("binarise", 5): {"binary mask": r"B = [\, M > 5\, \bar{M} \,]"},
+        ("erosions", 0): {"after erosion": r"E = B \ominus_{3 \times 3} \;(0 \times)"},
+        ("erosions", 10): {"after erosion": r"E = B \ominus_{3 \times 3} \;(10 \times)"},
+        ("dilations", 0): {"after dilation": r"D = E \oplus_{3 \times 3} \;(0 \times)"},
+        ("dilations", 10): {"after dilation": r"D = E \oplus_{3 \times 3} \;(10 \times)"},
+        **{
+            field: {"saliency": formula(model=tiny_classifier, **options)} for field, options in asked.items()
+        },
+    }

@@ -1,15 +1,18 @@
 """The vote against a count by hand."""
 
 from collections import Counter
-from itertools import product
+from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from defenses import SmoothingVote
 from ops.blur import gaussian_blur
 from story import by_name
 from tests.defenses.contrast import contrast_classifier
+from tests.formulas import changes, formulas
 
 
 def by_hand(votes, rule):
@@ -72,3 +75,40 @@ def test_more_rounds_more_votes(busy, rounds):
     steps = SmoothingVote(rounds=rounds).steps(pictures[0], model)
     assert sum(step.name.startswith("blurred") for step in steps) == rounds
     assert SmoothingVote(rounds=rounds).decision(steps, model).votes.shape == (1, rounds + 1)
+
+
+MODE = r"\hat{y} = \mathrm{mode}\, \{ f(x_0), f(x_1), \dots \}"
+
+
+def more_than_half(pictures):
+    return rf"\hat{{y}} = y, \quad | \{{ n : f(x_n) = y \}} | > \frac{{{pictures}}}{{2}}"
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    assert formulas(SmoothingVote(), photos, tiny_classifier) == {
+        "photo": "x_0 = x",
+        "blurred once": r"x_1 = G_\sigma * x",
+        "blurred twice": r"x_2 = G_\sigma * x_{1}",
+        "result": more_than_half(3),
+        "difference": r"\max_c \left| T(x) - x \right|",
+    }
+    assert changes(SmoothingVote, photos[:1], tiny_classifier) == {
+        ("rule", "plurality"): {"result": MODE},
+        ("rounds", 1): {"blurred twice": None, "result": more_than_half(2)},
+        ("rounds", 5): {
+            "blurred three times": r"x_3 = G_\sigma * x_{2}",
+            "blurred four times": r"x_4 = G_\sigma * x_{3}",
+            "blurred five times": r"x_5 = G_\sigma * x_{4}",
+            "result": more_than_half(6),
+        },
+    }
+
+
+def test_each_picture_is_the_one_before_blurred(photos, tiny_classifier):
+    """What the formulas of the blurred pictures say, by SciPy: a kernel of 5 px ends at 2 sigma."""
+    steps = SmoothingVote(rounds=5, kernel=5, sigma=1.0).steps(photos.double(), tiny_classifier.double())
+    pictures = [step.map.numpy() for step in steps if step.name == "photo" or step.name.startswith("blurred")]
+    assert len(pictures) == 6
+    for before, after in pairwise(pictures):
+        expected = ndimage.gaussian_filter(before, (0, 0, 1, 1), mode="mirror", truncate=2)
+        np.testing.assert_allclose(after, expected, atol=1e-12)

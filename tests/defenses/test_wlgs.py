@@ -4,8 +4,9 @@ import torch
 from scipy.stats import zscore
 
 from defenses import LGS, WLGS
-from explain import Memo, remembering, saliency
+from explain import SALIENCIES, Memo, formula, remembering, saliency
 from story import by_name
+from tests.formulas import changes, formulas
 
 
 @pytest.mark.parametrize("clamp", [False, True])
@@ -77,3 +78,41 @@ def test_only_what_saliency_depends_on_costs_a_pass(photos, tiny_classifier):
         assert len(passes) == 1
         WLGS(top_k=3).steps(photos, tiny_classifier)
         assert len(passes) == 2
+
+
+STEPS = {
+    "photo": "x",
+    "local gradient": r"g = \mathrm{minmax} \sqrt{(\partial x / \partial a)^2 + (\partial x / \partial b)^2}",
+    "kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0.2 \,]",
+    "saliency": r"M = \max_c \left| \nabla_x L(x) \right|, "
+    r"\quad L = \sum_{k=1}^{5} \mathrm{CE}(f(x), \hat{y}_k)",
+    "saliency weight": r"W = \frac{M - \bar{M}}{\mathrm{std}(M)}",
+    "smoothing weight": r"\mathrm{clip}(\lambda \, W \odot \hat{g},\, 0,\, 1)",
+    "result": r"T(x) = x \odot \mathrm{clip}(1 - \lambda \, W \odot \hat{g},\, 0,\, 1)",
+    "difference": r"\max_c \left| T(x) - x \right|",
+}
+"""You-Wei and Sheng-De 2022, eq. 11-12."""
+
+
+def test_steps_and_their_formulas(photos, tiny_classifier):
+    tiny_classifier.saliency = "gradient"
+    assert formulas(WLGS(), photos, tiny_classifier) == STEPS
+    x = photos[:1]
+    auto = rf", \quad \lambda = {WLGS(lam='auto').lam_of(x):g}"
+    asked = {("saliency", method): {"method": method} for method in SALIENCIES if method != "gradient"}
+    asked |= {("top_k", k): {"method": "gradient", "top_k": k} for k in (1, 10)}
+    asked[("loss", "top score")] = {"method": "gradient", "loss": "top score"}
+    min_max = r"\frac{M - \min M}{\max M - \min M}"
+    clipped = r"W = \mathrm{clip}\left(\frac{M - \bar{M}}{\mathrm{std}(M)},\, 0,\, 1\right)"
+    assert changes(WLGS, x, tiny_classifier) == {
+        ("lam", "auto"): {"smoothing weight": STEPS["smoothing weight"] + auto},
+        ("threshold", 0): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0 \,]"},
+        ("threshold", 1): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 1 \,]"},
+        ("normalisation", "min-max"): {"saliency weight": f"W = {min_max}"},
+        ("clamp", True): {"saliency weight": clipped},
+        **{
+            field: {"saliency": formula(model=tiny_classifier, **options)} for field, options in asked.items()
+        },
+    }
+    both = formulas(WLGS(normalisation="min-max", clamp=True), x, tiny_classifier)["saliency weight"]
+    assert both == rf"W = \mathrm{{clip}}\left({min_max},\, 0,\, 1\right)"

@@ -11,7 +11,7 @@ from torch import Tensor
 from classifiers import Classifier
 from defenses import Looking
 from evaluation.one_photo.story import Story
-from explain import chosen, share_inside
+from explain import share_inside
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
@@ -44,7 +44,7 @@ def section(scene: Scene, _result: Result | None, story: Story) -> None:
     if not isinstance(defense, Looking):
         return
     st.subheader("Where the classifier looks", anchor=False)
-    used = chosen(defense.saliency, scene.classifier)
+    used = resolved_method(defense.saliency, scene.classifier)
     gazes = gazes_of(workbench(), scene, story)
     *pictures, words = st.columns(len(gazes) + 1, gap="medium")
     for column, gaze in zip(pictures, gazes, strict=True):

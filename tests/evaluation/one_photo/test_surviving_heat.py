@@ -33,7 +33,7 @@ def test_heats_are_the_defenses_own(photos, tiny_classifier):
     clean, attacked = photos[:1], photos[1:2]
     defense = HeatAndBlur(start="predicted", gamma=0.5)
     found = heats(clean, attacked, tiny_classifier, defense)
-    assert tuple(found) == STARTS
+    assert tuple(found) == tuple(STARTS)
     for start, kept in found.items():
         started = replace(defense, start=start)
         for x, heat in ((clean, kept.clean), (attacked, kept.attacked)):
@@ -49,7 +49,7 @@ def test_survival_has_a_row_for_every_photo(tiny_classifier):
     assert [row.name for row in rows] == ["coffee", "chelsea", "rocket"]
     for row in rows:
         assert not row.fooled
-        assert tuple(row.correlations) == tuple(row.another) == STARTS
+        assert tuple(row.correlations) == tuple(row.another) == tuple(STARTS)
         assert all(value == pytest.approx(1, abs=1e-5) for value in row.correlations.values())
         assert all(-1 <= value < 1 for value in row.another.values())
     first, second = (

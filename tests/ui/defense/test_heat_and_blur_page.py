@@ -34,7 +34,7 @@ def test_the_heat_before_and_after_for_every_start():
         re.fullmatch(r"\*\*(.+)\*\*: correlation \*\*(-?\d\.\d\d)\*\*", text.value) for text in app.markdown
     ]
     found = [match for match in found if match]
-    assert tuple(match[1] for match in found) == STARTS
+    assert tuple(match[1] for match in found) == tuple(STARTS)
     assert all(-1 <= float(match[2]) <= 1 for match in found)
     assert len(app.main.get("image")) == 2 * len(STARTS)
     assert "reconstruction" in app.markdown[0].value

@@ -1,0 +1,34 @@
+"""HiResCAM beside the class activation map, and behind a maximum."""
+
+import torch
+
+from explain import formula, saliency
+from explain.class_maps import evidence
+from tests.explain.small import behind_a_maximum, where_the_maxima_are
+
+
+def test_hirescam_is_cam_over_its_pixels_where_cam_is_exact(model, x):
+    pixels = model.with_features(x)[1][0, 0].numel()
+    exact = saliency(x, model, method="cam") / pixels
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), exact)
+    model.head = None
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), exact)
+
+
+def test_hirescam_lies_where_the_maxima_are(x):
+    """Behind a maximum over all places each channel counts at one place, and there with all of its score."""
+    model, linear = behind_a_maximum()
+    scores = model(x)
+    found = evidence(x, model)
+    torch.testing.assert_close(found, where_the_maxima_are(model, x, linear.weight[scores.argmax(1)]))
+    torch.testing.assert_close(found.sum((1, 2, 3)), scores.amax(1))
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), found.clamp(min=0))
+
+
+def test_formula(model):
+    """Draelos and Carin 2020, eq. 3: slopes times features, head or not."""
+    expected = r"M = \mathrm{ReLU}\left( \sum_k \frac{\partial f_{\hat{y}}}{\partial A_k} \odot A_k \right)"
+    for options in ({}, {"top_k": 1}, {"loss": "top score"}):
+        assert formula("hirescam", model, **options) == expected
+    model.head = None
+    assert formula("hirescam", model) == expected
