@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from photos.folder import is_photo
 from photos.known_sets import KNOWN_SETS, open_known_set
 from photos.read import MAX_BYTES, Photo, PhotoError, read_photo
 
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _WORDNET = re.compile(r"n\d{8}")
 _MAX_TABLE = 100_000_000
 """Bytes of a CSV file."""
@@ -135,6 +135,10 @@ def _from_zip(path: Path, name: str) -> Source:
     return _listed(name, [file.relative_to(top) for file in inside], files_of_top)
 
 
+def _is_photo(file: PurePosixPath) -> bool:
+    return file.suffix.lower() in ENDINGS
+
+
 def _not_hidden(files: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     return [file for file in files if not any(part.startswith((".", "__MACOSX")) for part in file.parts)]
 
@@ -151,7 +155,7 @@ def _listed(name: str, paths: Sequence[PurePosixPath], files: _Files) -> Source:
     if tables:
         pairs = _table(files.read(str(tables[0]), _MAX_TABLE), tables[0].name)
     else:
-        by_label = sorted(file for file in paths if len(file.parts) == 2 and is_photo(file))
+        by_label = sorted(file for file in paths if len(file.parts) == 2 and _is_photo(file))
         pairs = [(str(file), file.parts[0]) for file in by_label]
     if not pairs:
         raise PhotoError(f"{name} holds no photos of the form label/name.jpg, nor a CSV file")

@@ -9,8 +9,7 @@ from PIL import Image
 import classifiers
 from classifiers.base import Classifier
 from classifiers.network import ResidualNet
-from photos import Source, open_source
-from photos.folder import open_photo
+from photos import Source, open_source, read_photo
 
 # One browser for all folders: playwright refuses a second one in a process.
 from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
@@ -60,7 +59,9 @@ def labelled_folder(tmp_path, tiny_classifier) -> Path:
         coarse = torch.randint(0, 256, (5, 5, 3), generator=generator).byte().numpy()
         file = tmp_path / f"{number}.jpg"
         Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(file)
-        label = tiny_classifier.labels[int(tiny_classifier(open_photo(file).working(64)).argmax())]
+        label = tiny_classifier.labels[
+            int(tiny_classifier(read_photo(file.read_bytes(), file.name).working(64)).argmax())
+        ]
         (tmp_path / label).mkdir(exist_ok=True)
         file.rename(tmp_path / label / file.name)
     return tmp_path

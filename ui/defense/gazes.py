@@ -11,7 +11,7 @@ from torch import Tensor
 from classifiers import Classifier
 from defenses import Looking
 from evaluation.one_photo.story import Story
-from explain import share_inside
+from explain import resolved_method, share_inside
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
