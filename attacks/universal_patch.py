@@ -64,8 +64,8 @@ def read_cards(folder: Path) -> dict[str, PatchCard]:
     cards = {}
     for file in sorted(folder.glob("*.json")):
         card = json.loads(file.read_text(encoding="utf-8"))
-        known = {key: card[key] for key in ("target", "share", "classifier", "sha256")}
-        cards[file.stem] = PatchCard(name=file.stem, **known, everything=card)
+        facts = {key: card[key] for key in ("target", "share", "classifier", "sha256")}
+        cards[file.stem] = PatchCard(name=file.stem, **facts, everything=card)
     return cards
 
 

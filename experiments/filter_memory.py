@@ -67,8 +67,8 @@ def main(arguments: list[str] | None = None) -> None:
     for way in WAYS:
         size = [f"--{name}={getattr(given, name)}" for name in ("batch", "side", "kernel")]
         command = [sys.executable, "-m", "experiments.filter_memory", "--way", way, *size]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        print(f"{way}: {told.strip()}")
+        report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        print(f"{way}: {report.strip()}")
 
 
 if __name__ == "__main__":

@@ -133,38 +133,38 @@ def _mean_of_both(summary: Summary, attack: str, defense: str) -> str:
 
 
 def _patch_claims(cells: Cells) -> list[Claim]:
-    found: list[Claim] = []
+    claims: list[Claim] = []
     for lam in LAMBDAS:
         lgs, slgs = _strength("lgs", lam), _strength("slgs", lam)
         pair = np.stack([cells.right(NONE, slgs), cells.right(NONE, lgs)])
         words = f"Without a patch, SLGS keeps more labels right than LGS, λ {lam:g} (Tables 1, 2)"
-        found.append(claim(words, pair, first_minus_second))
+        claims.append(claim(words, pair, first_minus_second))
         for share in SHARES:
             pair = np.stack([cells.right(_share(share), slgs), cells.right(_share(share), lgs)])
             pair[0] += AS_GOOD / 100
             words = f"Under {_share(share)}, SLGS is at least as good as LGS, λ {lam:g} (Tables 1–4)"
-            found.append(claim(words, pair, first_minus_second))
+            claims.append(claim(words, pair, first_minus_second))
     for share in SHARES:
         both = [
             cells.right(_share(share), _strength(name, lam)) for name in ("lgs", "wlgs") for lam in LAMBDAS
         ]
         words = f"Under {_share(share)}, WLGS is steadier across λ than LGS (Fig. 5)"
-        found.append(claim(words, np.stack(both), narrower))
+        claims.append(claim(words, np.stack(both), narrower))
     for better, worse in (("slgs", "wlgs"), ("wlgs", "lgs")):
         pair = np.stack([cells.ssim(NONE, _strength(name, 2.3)) for name in (better, worse)])
         words = f"{better.upper()} changes clean photos less than {worse.upper()} does, λ 2.3 (Fig. 6)"
-        found.append(claim(words, pair, first_minus_second, scale=1, unit="", decimals=4))
-    return found + [_failures_claim(cells, name) for name in ("slgs", "wlgs")]
+        claims.append(claim(words, pair, first_minus_second, scale=1, unit="", decimals=4))
+    return claims + [_failures_claim(cells, name) for name in ("slgs", "wlgs")]
 
 
 def _failures_claim(cells: Cells, name: str) -> Claim:
     """Over all LaVAN patches: of the photos that are not right, most are wrong or unsure when clean."""
     defense = _strength(name, 2.3)
     failed = np.mean([1 - cells.right(_share(share), defense) for share in SHARES], axis=0)
-    told = [
+    causes = [
         np.isin(cells.of(_share(share), defense, "cause"), (CLEAN_WRONG, UNSURE_CLEAN)) for share in SHARES
     ]
-    explained = np.mean(told, axis=0)
+    explained = np.mean(causes, axis=0)
 
     def over_half(means: np.ndarray) -> np.ndarray:
         return means[:, 1] / np.maximum(means[:, 0], 1e-12) - 0.5 * (means[:, 0] > 0)
@@ -210,21 +210,21 @@ def _threat_tables(summary: Summary) -> dict[str, str]:
 
 
 def _threat_claims(cells: Cells) -> list[Claim]:
-    found = []
+    claims = []
     for name in _SMOOTHED:
         for lam in _KNOWN_LAMBDAS:
             for threat in ("bpda", "exact"):
                 fooled = [
-                    (cells.of(_case(known), _strength(name, lam), "outcome") == "wrong").astype(np.float64)
-                    for known in ("oblivious", threat)
+                    (cells.of(_case(case), _strength(name, lam), "outcome") == "wrong").astype(np.float64)
+                    for case in ("oblivious", threat)
                 ]
                 fooled[0] += AS_GOOD / 100
                 words = (
                     f"An attacker who knows {name.upper()}, λ {lam:g}, and goes through it by "
                     f"{_KNOWLEDGE[threat].title} fools hardly more photos than one who does not (Fig. 10)"
                 )
-                found.append(claim(words, np.stack(fooled), first_minus_second))
-    return found
+                claims.append(claim(words, np.stack(fooled), first_minus_second))
+    return claims
 
 
 # --- noise: the smoothing vote ------------------------------------------------------------------------------
@@ -254,17 +254,17 @@ def _noise_tables(summary: Summary) -> dict[str, str]:
 
 
 def _noise_claims(cells: Cells) -> list[Claim]:
-    found = []
+    claims = []
     for sigma in SIGMAS:
         pair = np.stack([cells.right(_sigma(sigma), name) for name in ("smoothing-vote", NONE)])
         words = f"Under {_sigma(sigma)}, the vote is right more often than the classifier alone"
-        found.append(claim(words, pair, first_minus_second))
+        claims.append(claim(words, pair, first_minus_second))
     names = [NONE, *map(_sigma, SIGMAS)]
     for less, more in pairwise(names):
         refused = [cells.of(attack, "smoothing-vote", "outcome") == "rejected" for attack in (more, less)]
         words = f"More photos are rejected under {more} than under {'no noise' if less == NONE else less}"
-        found.append(claim(words, np.stack(refused).astype(np.float64), first_minus_second))
-    return found
+        claims.append(claim(words, np.stack(refused).astype(np.float64), first_minus_second))
+    return claims
 
 
 # --- small changes: Pixel Deflection ------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def _deflection_tables(summary: Summary) -> dict[str, str]:
 
 
 def _deflection_claims(cells: Cells) -> list[Claim]:
-    found = []
+    claims = []
     for attack in _CHANGES:
         for other, words in (
             (NONE, "Pixel Deflection brings labels back"),
@@ -295,8 +295,8 @@ def _deflection_claims(cells: Cells) -> list[Claim]:
             ("moved, wavelets", "with the map of the likeliest labels more labels come back than without"),
         ):
             pair = np.stack([cells.right(attack, name) for name in ("moved, map, wavelets", other)])
-            found.append(claim(f"Under {attack}, {words}", pair, first_minus_second))
-    return found
+            claims.append(claim(f"Under {attack}, {words}", pair, first_minus_second))
+    return claims
 
 
 EXPERIMENTS = {

@@ -45,27 +45,27 @@ def add_bench(parser: ArgumentParser) -> None:
     parser.set_defaults(command=tell_bench)
 
 
-def tell_bench(chosen: Namespace) -> None:
+def tell_bench(options: Namespace) -> None:
     """Prints the tables, or JSON, and writes ``bench.json``, ``bench.md`` and ``figure-9.svg``."""
-    parts = _parts(chosen)
-    size = _SIZE if chosen.size is None else chosen.size
+    parts = _parts(options)
+    size = _SIZE if options.size is None else options.size
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise ValueError(f"--size is {SMALLEST_SIZE} to {LARGEST_SIZE} px, not {size}")
-    if not 0 <= chosen.seconds <= 3600:
-        raise ValueError(f"--seconds is 0 to 3600, not {chosen.seconds:g}")
-    if chosen.batch is not None and (min(chosen.batch) < 1 or chosen.batch != sorted(set(chosen.batch))):
+    if not 0 <= options.seconds <= 3600:
+        raise ValueError(f"--seconds is 0 to 3600, not {options.seconds:g}")
+    if options.batch is not None and (min(options.batch) < 1 or options.batch != sorted(set(options.batch))):
         raise ValueError(
-            f"--batch are rising numbers of photos from 1 on, not {' '.join(map(str, chosen.batch))}"
+            f"--batch are rising numbers of photos from 1 on, not {' '.join(map(str, options.batch))}"
         )
-    out = None if chosen.out is None else checked_folder(chosen.out, "")
-    classifier = loaded(chosen)
+    out = None if options.out is None else checked_folder(options.out, "")
+    classifier = loaded(options)
     on_gpu = classifier.device.type == "cuda"
     setting = Setting(
-        classifier, tuple(chosen.batch or (_ON_GPU if on_gpu else _ON_CPU)), size, chosen.seconds
+        classifier, tuple(options.batch or (_ON_GPU if on_gpu else _ON_CPU)), size, options.seconds
     )
     rows: list[Row] = []
     left_out: list[LeftOut] = []
-    with Bar("measuring", quiet=chosen.quiet) as bar:
+    with Bar("measuring", quiet=options.quiet) as bar:
         for done, name in enumerate(parts):
             bar.show(done, len(parts), name)
             for found in PARTS[name](setting):
@@ -75,19 +75,19 @@ def tell_bench(chosen: Namespace) -> None:
                 else:
                     left_out.append(found)
         bar.show(len(parts), len(parts))
-    if chosen.json:
+    if options.json:
         print(report_json(report(setting, rows, left_out)), end="")
     else:
         print(f"# {heading(setting)}\n\n{tables(rows, left_out)}")
     if out is not None:
         files = ", ".join(write(Path(out), setting, rows, left_out))
-        if not chosen.json:
+        if not options.json:
             print(f"\nWritten to {out}: {files}.")
 
 
-def _parts(chosen: Namespace) -> list[str]:
+def _parts(options: Namespace) -> list[str]:
     """The parts to measure, in their own order."""
-    wanted = chosen.only or list(PARTS)
+    wanted = options.only or list(PARTS)
     unknown = next((name for name in wanted if name not in PARTS), None)
     if unknown is not None:
         raise ValueError(f"there is no part {unknown!r}, only {', '.join(PARTS)}")

@@ -26,7 +26,7 @@ from terminal.benching import add_bench
 from terminal.comparing import tell_comparison, tell_sweep
 from terminal.evaluating import EVALUATE, add_evaluation
 from terminal.flags import Registries, add_flags, explain_flags
-from terminal.inputs import checked_folder, chosen_methods, loaded, opened
+from terminal.inputs import checked_folder, given_methods, loaded, opened
 
 ATTACK: Registries = {"attack": ATTACKS}
 DEFEND: Registries = {"defense": DEFENSES, "attack": ATTACKS, "threat": THREATS}
@@ -85,12 +85,12 @@ def run(arguments: Sequence[str] | None = None) -> None:
         SystemExit: after ``--help``.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    chosen, unknown = _parser().parse_known_args(given)
+    options, unknown = _parser().parse_known_args(given)
     if unknown:
         raise ValueError(f"{unknown[0]} is not understood here; --help lists what is")
-    chosen.command_line = shlex.join(["python", "cli.py", *given])
+    options.command_line = shlex.join(["python", "cli.py", *given])
     try:
-        chosen.command(chosen)
+        options.command(options)
     except torch.OutOfMemoryError:
         raise MemoryError("the device has too little memory; a smaller --size needs less") from None
 
@@ -202,21 +202,21 @@ def _add_shared_options(parser: ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def _classify(chosen: Namespace) -> None:
-    classifier = loaded(chosen)
-    size = classifier.working_size if chosen.size is None else chosen.size
+def _classify(options: Namespace) -> None:
+    classifier = loaded(options)
+    size = classifier.working_size if options.size is None else options.size
     facts, pictures = [], []
-    for text in chosen.photos:
+    for text in options.photos:
         photo = opened(text)
         facts.append(photo_facts(photo, size))
         pictures.append(photo.working(size))
     lines = []
-    with Bar("classifying", quiet=chosen.quiet or len(pictures) <= BATCH) as bar, torch.no_grad():
+    with Bar("classifying", quiet=options.quiet or len(pictures) <= BATCH) as bar, torch.no_grad():
         for begin in range(0, len(pictures), BATCH):
             x = torch.cat(pictures[begin : begin + BATCH]).to(classifier.device)
             lines += classifier.top(logits(x, classifier))
             bar.show(len(lines), len(pictures))
-    if chosen.json:
+    if options.json:
         told = [
             {"photo": fact, "classifier": classifier.name, "top": ranking(top)}
             for fact, top in zip(facts, lines, strict=True)
@@ -229,15 +229,15 @@ def _classify(chosen: Namespace) -> None:
             print(f"  {line.probability:6.1%}  {line.label}")
 
 
-def _tell(chosen: Namespace) -> None:
+def _tell(options: Namespace) -> None:
     """Both attack and defend: one story, written and summed up."""
-    attack, defense, threat, seed = chosen_methods(chosen)
-    trials = _trials(chosen)
-    out = checked_folder(chosen.out, chosen.photo)
-    photo = opened(chosen.photo)
-    classifier = loaded(chosen)
+    attack, defense, threat, seed = given_methods(options)
+    trials = _trials(options)
+    out = checked_folder(options.out, options.photo)
+    photo = opened(options.photo)
+    classifier = loaded(options)
     watched = "target label" if attack and attack.aim == "targeted" else "label to leave"
-    with Bar(f"attack {chosen.attack}", quiet=chosen.quiet) as bar:
+    with Bar(f"attack {options.attack}", quiet=options.quiet) as bar:
 
         def show(report: Report) -> None:
             bar.show(report.done, report.total, f"{watched} {report.probability[0].item():.0%}")
@@ -247,15 +247,15 @@ def _tell(chosen: Namespace) -> None:
             classifier,
             attack,
             defense,
-            target=chosen.target,
+            target=options.target,
             seed=seed,
-            size=chosen.size,
+            size=options.size,
             progress=show,
             threat=threat,
         )
     over = over_draws(story, classifier, trials) if trials else None
-    report = save_story(out, story, over, chosen.command_line)
-    if chosen.json:
+    report = save_story(out, story, over, options.command_line)
+    if options.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
         print(_summary(story, classifier))
@@ -268,9 +268,9 @@ def _tell(chosen: Namespace) -> None:
         print(f"Written to {out}: story.json, {len(story.steps)} pictures, their arrays.")
 
 
-def _trials(chosen: Namespace) -> int:
+def _trials(options: Namespace) -> int:
     """How many other draws of a random defense are asked."""
-    trials: int = getattr(chosen, "trials", 0)
+    trials: int = getattr(options, "trials", 0)
     if not 0 <= trials <= _MOST_TRIALS:
         raise ValueError(f"--trials must be 0 to {_MOST_TRIALS}; {trials} is not")
     return trials

@@ -36,21 +36,21 @@ from terminal.inputs import (
 )
 
 
-def tell_comparison(chosen: Namespace) -> None:
+def tell_comparison(options: Namespace) -> None:
     """Every defense on one photo: ``compare.json``, ``compare.md`` and the results as pictures."""
-    attack, defenses, threat, seed = _chosen(chosen)
-    out = checked_folder(chosen.out, chosen.photo)
-    story, classifier = _attacked(chosen, attack, seed)
+    attack, defenses, threat, seed = _chosen(options)
+    out = checked_folder(options.out, options.photo)
+    story, classifier = _attacked(options, attack, seed)
     attacked = None if story.attacked is None else story.attacked.x
     columns = 1 if attacked is None else 2
-    through = _through(story, classifier, attack, defenses, threat, quiet=chosen.quiet)
+    through = _through(story, classifier, attack, defenses, threat, quiet=options.quiet)
     cells: list[Cell] = []
-    with Bar("comparing", quiet=chosen.quiet) as bar:
+    with Bar("comparing", quiet=options.quiet) as bar:
         for cell in compare(story.clean.x, attacked, classifier, defenses, story.target, through):
             cells.append(cell)
             bar.show(len(cells), columns * (len(defenses) + 1), cell.defense)
     report = {
-        "command": chosen.command_line,
+        "command": options.command_line,
         **_facts(story, attack, threat),
         "cells": [_described(cell, defenses) for cell in cells],
         "versions": versions(),
@@ -61,29 +61,29 @@ def tell_comparison(chosen: Namespace) -> None:
         (out / _file(cell)).write_bytes(to_png(render(Step("result", cell.seen.x, "photo"))))
     (out / "compare.md").write_text(f"{table}\n", encoding="utf-8")
     (out / "compare.json").write_text(report_json(report), encoding="utf-8")
-    print(json.dumps(report, indent=1, allow_nan=False) if chosen.json else table)
+    print(json.dumps(report, indent=1, allow_nan=False) if options.json else table)
 
 
-def tell_sweep(chosen: Namespace) -> None:
+def tell_sweep(options: Namespace) -> None:
     """One parameter over its range: ``sweep.json`` and ``sweep.csv``."""
-    attack, defenses, threat, seed = _chosen(chosen)
+    attack, defenses, threat, seed = _chosen(options)
     if threat.knows:
         raise ValueError("a sweep moves the defense under one attacked photo, so its attacker is oblivious")
     for defense in defenses.values():
-        defense.parameter(chosen.over)
-    out = checked_folder(chosen.out, chosen.photo)
-    story, classifier = _attacked(chosen, attack, seed)
+        defense.parameter(options.over)
+    out = checked_folder(options.out, options.photo)
+    story, classifier = _attacked(options, attack, seed)
     x = (story.attacked or story.clean).x
     found: dict[str, Sweep] = {}
-    with Bar(f"sweeping {chosen.over}", quiet=chosen.quiet) as bar:
+    with Bar(f"sweeping {options.over}", quiet=options.quiet) as bar:
         for name, defense in defenses.items():
-            found[name] = sweep(x, story.clean.x, classifier, defense, chosen.over)
+            found[name] = sweep(x, story.clean.x, classifier, defense, options.over)
             bar.show(len(found), len(defenses), name)
     rows = [row for name, swept in found.items() for row in points(name, swept, story.source, story.target)]
     report = {
-        "command": chosen.command_line,
+        "command": options.command_line,
         **_facts(story, attack, threat),
-        "over": chosen.over,
+        "over": options.over,
         "points": rows,
         "versions": versions(),
     }
@@ -93,37 +93,37 @@ def tell_sweep(chosen: Namespace) -> None:
         writer.writeheader()
         writer.writerows(rows)
     (out / "sweep.json").write_text(report_json(report), encoding="utf-8")
-    print(json.dumps(report, indent=1, allow_nan=False) if chosen.json else markdown_table(rows))
+    print(json.dumps(report, indent=1, allow_nan=False) if options.json else markdown_table(rows))
 
 
-def _chosen(chosen: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:
+def _chosen(options: Namespace) -> tuple[Attack | None, dict[str, Defense], Threat, int | None]:
     """Attack, defenses by name and threat, all with their parameters, and the seed of a random label."""
-    names = list(dict.fromkeys(chosen.defense or DEFENSES))
+    names = list(dict.fromkeys(options.defense or DEFENSES))
     methods: dict[str, type[Parametrised]] = {name: named("defense", name, DEFENSES) for name in names}
-    if chosen.attack is not None:
-        methods["attack"] = named("attack", chosen.attack, ATTACKS)
-    add_threat(chosen, methods)
-    given = given_flags(chosen)
+    if options.attack is not None:
+        methods["attack"] = named("attack", options.attack, ATTACKS)
+    add_threat(options, methods)
+    given = given_flags(options)
     if len(names) == 1:
         given = {flag.replace("defense.", f"{names[0]}."): text for flag, text in given.items()}
     seed = take_seed(given, methods)
     texts = texts_for(given, methods)
-    attack = attack_of(chosen, texts.get("attack", {}))
+    attack = attack_of(options, texts.get("attack", {}))
     defenses = {name: DEFENSES[name](**DEFENSES[name].parsed(texts[name])) for name in names}
-    return attack, defenses, threat_of(chosen, texts.get("threat", {})), seed
+    return attack, defenses, threat_of(options, texts.get("threat", {})), seed
 
 
-def _attacked(chosen: Namespace, attack: Attack | None, seed: int | None) -> tuple[Story, Classifier]:
+def _attacked(options: Namespace, attack: Attack | None, seed: int | None) -> tuple[Story, Classifier]:
     """The photo and the classifier, the attack done."""
-    photo = opened(chosen.photo)
-    classifier = loaded(chosen)
-    with Bar(f"attack {chosen.attack}", quiet=chosen.quiet) as bar:
+    photo = opened(options.photo)
+    classifier = loaded(options)
+    with Bar(f"attack {options.attack}", quiet=options.quiet) as bar:
 
         def show(report: Report) -> None:
             bar.show(report.done, report.total)
 
         story = run_story(
-            photo, classifier, attack, target=chosen.target, seed=seed, size=chosen.size, progress=show
+            photo, classifier, attack, target=options.target, seed=seed, size=options.size, progress=show
         )
     return story, classifier
 

@@ -82,55 +82,55 @@ def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
     parser.set_defaults(command=tell_evaluation)
 
 
-def tell_evaluation(chosen: Namespace) -> None:
+def tell_evaluation(options: Namespace) -> None:
     """``run.json``, ``photos.parquet``, ``summary.json`` and ``table.md``; another call goes on with them."""
-    attacks, defenses = _methods(chosen)
+    attacks, defenses = _methods(options)
     share = Share.of(os.environ)
-    seed = int(Parameter("seed", 0, "", low=0, high=2**31 - 1).parse(chosen.seed))
+    seed = int(Parameter("seed", 0, "", low=0, high=2**31 - 1).parse(options.seed))
     for name, least in (("limit", 1), ("batch", 1)):
-        given = getattr(chosen, name)
+        given = getattr(options, name)
         if given is not None and given < least:
             raise ValueError(f"--{name} is a number of photos, at least {least}, not {given}")
-    if chosen.size is not None and not SMALLEST_SIZE <= chosen.size <= LARGEST_SIZE:
-        raise ValueError(f"--size is {SMALLEST_SIZE} to {LARGEST_SIZE} px, not {chosen.size}")
-    out = checked_folder(chosen.out, chosen.source)
-    source: Source = open_source(chosen.source, chosen.root, download=share.world == 1)
-    if share.world > 1 and chosen.device in (None, "cuda") and "cuda" in available_devices():
-        chosen.device = f"cuda:{share.local}"
-    classifier = loaded(chosen)
-    target = _target(chosen.target, attacks, classifier)
+    if options.size is not None and not SMALLEST_SIZE <= options.size <= LARGEST_SIZE:
+        raise ValueError(f"--size is {SMALLEST_SIZE} to {LARGEST_SIZE} px, not {options.size}")
+    out = checked_folder(options.out, options.source)
+    source: Source = open_source(options.source, options.root, download=share.world == 1)
+    if share.world > 1 and options.device in (None, "cuda") and "cuda" in available_devices():
+        options.device = f"cuda:{share.local}"
+    classifier = loaded(options)
+    target = _target(options.target, attacks, classifier)
     selection = Selection(
-        limit=chosen.limit,
+        limit=options.limit,
         seed=seed,
-        batch=chosen.batch or usual_batch(classifier.device),
-        size=chosen.size or classifier.working_size,
+        batch=options.batch or usual_batch(classifier.device),
+        size=options.size or classifier.working_size,
     )
-    with Bar("evaluating", quiet=chosen.quiet or share.local > 0) as bar:
+    with Bar("evaluating", quiet=options.quiet or share.local > 0) as bar:
         summary = evaluate(
             Run(out),
             source,
             classifier,
-            Plan.under(_threats(chosen), attacks, defenses, target, seed, attack_wrong=chosen.attack_wrong),
+            Plan.under(_threats(options), attacks, defenses, target, seed, attack_wrong=options.attack_wrong),
             selection,
             share,
             lambda done, total: bar.show(done, total, "photos"),
-            command=chosen.command_line,
+            command=options.command_line,
         )
     if summary is None:
-        if not chosen.json:
+        if not options.json:
             print(f"{out}: this process's share is done; the last of {share.world} sums up.")
     else:
-        print(json.dumps(summary.json, indent=1, allow_nan=False) if chosen.json else summary_table(summary))
+        print(json.dumps(summary.json, indent=1, allow_nan=False) if options.json else summary_table(summary))
 
 
-def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
+def _methods(options: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
     """The attacks and defenses with their parameters, by the words that name them on the command line."""
-    attacking = {text: named("attack", _base(text), ATTACKS) for text in chosen.attack or ()}
-    defending = {text: named("defense", _base(text), DEFENSES) for text in chosen.defense or ()}
+    attacking = {text: named("attack", _base(text), ATTACKS) for text in options.attack or ()}
+    defending = {text: named("defense", _base(text), DEFENSES) for text in options.defense or ()}
     methods: dict[str, type[Parametrised]] = {
         _base(text): cls for text, cls in [*attacking.items(), *defending.items()]
     }
-    given = given_flags(chosen)
+    given = given_flags(options)
     for role, known in (("attack", attacking), ("defense", defending)):
         names = list(dict.fromkeys(map(_base, known)))
         if len(names) == 1:
@@ -139,7 +139,7 @@ def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
                 for flag, text in given.items()
             }
     texts = texts_for(given, methods)
-    if chosen.target is not None:
+    if options.target is not None:
         for name, cls in attacking.items():
             if cls.targeted == "either":
                 texts[_base(name)] = {cls.goal_name: "targeted", **texts[_base(name)]}
@@ -149,9 +149,9 @@ def _methods(chosen: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]:
     )
 
 
-def _threats(chosen: Namespace) -> dict[str, Threat]:
+def _threats(options: Namespace) -> dict[str, Threat]:
     """What the attacker knows, by the words that name it on the command line."""
-    texts = chosen.threat or [next(iter(THREATS))]
+    texts = options.threat or [next(iter(THREATS))]
     classes = {text: named("threat", _base(text), THREATS) for text in texts}
     return {text: cls(**cls.parsed(_own(text))) for text, cls in classes.items()}
 

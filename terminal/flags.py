@@ -88,14 +88,12 @@ def _owner(flag: str, methods: Mapping[str, type[Parametrised]]) -> tuple[str, s
     if role and role not in methods:
         raise ValueError(f"--{flag} needs --{role}")
     roles = [role] if role else list(methods)
-    owners = [
-        known for known in roles if name in {parameter.name for parameter in methods[known].parameters()}
-    ]
+    owners = [role for role in roles if name in {parameter.name for parameter in methods[role].parameters()}]
     if len(owners) > 1:
         longer = " or ".join(f"--{owner}.{name}" for owner in owners)
         raise ValueError(f"--{name} is a parameter of both the {' and the '.join(owners)}; write {longer}")
     if not owners:
-        raise ValueError(" and ".join(_parameters_of(methods[known], name) for known in roles))
+        raise ValueError(" and ".join(_parameters_of(methods[role], name) for role in roles))
     return owners[0], name
 
 

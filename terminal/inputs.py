@@ -22,61 +22,61 @@ Method = TypeVar("Method", bound=Parametrised)
 _SEED = Parameter("seed", 0, "fixes the random label", low=0, high=2**31 - 1)
 
 
-def chosen_methods(chosen: Namespace) -> tuple[Attack | None, Defense | None, Threat, int | None]:
+def given_methods(options: Namespace) -> tuple[Attack | None, Defense | None, Threat, int | None]:
     """The methods with their parameters; the seed of the random label where it is not the attack's own."""
     methods: dict[str, type[Parametrised]] = {}
-    if chosen.attack is not None:
-        methods["attack"] = named("attack", chosen.attack, ATTACKS)
-    if chosen.defense is not None:
-        methods["defense"] = named("defense", chosen.defense, DEFENSES)
-    add_threat(chosen, methods)
-    given = given_flags(chosen)
+    if options.attack is not None:
+        methods["attack"] = named("attack", options.attack, ATTACKS)
+    if options.defense is not None:
+        methods["defense"] = named("defense", options.defense, DEFENSES)
+    add_threat(options, methods)
+    given = given_flags(options)
     seed = take_seed(given, methods)
     texts = texts_for(given, methods)
-    attack, defense = attack_of(chosen, texts.get("attack", {})), None
-    if chosen.defense is not None:
-        defending = DEFENSES[chosen.defense]
+    attack, defense = attack_of(options, texts.get("attack", {})), None
+    if options.defense is not None:
+        defending = DEFENSES[options.defense]
         defense = defending(**defending.parsed(texts["defense"]))
-    return attack, defense, threat_of(chosen, texts.get("threat", {})), seed
+    return attack, defense, threat_of(options, texts.get("threat", {})), seed
 
 
-def add_threat(chosen: Namespace, methods: dict[str, type[Parametrised]]) -> None:
+def add_threat(options: Namespace, methods: dict[str, type[Parametrised]]) -> None:
     """Puts what the attacker knows among the ``methods``, where the command line says so.
 
     Raises:
         ValueError: no such threat, or one without an attack.
     """
-    if chosen.threat is None:
+    if options.threat is None:
         return
-    if chosen.attack is None:
+    if options.attack is None:
         raise ValueError("--threat is the attack's: give --attack too")
-    methods["threat"] = named("threat", chosen.threat, THREATS)
+    methods["threat"] = named("threat", options.threat, THREATS)
 
 
-def threat_of(chosen: Namespace, texts: Mapping[str, str]) -> Threat:
+def threat_of(options: Namespace, texts: Mapping[str, str]) -> Threat:
     """What the attacker knows, with the parameters ``texts``; nothing where the command line is silent.
 
     Raises:
         ValueError: a parameter outside its range.
     """
-    if chosen.threat is None:
+    if options.threat is None:
         return Oblivious()
-    knowing = named("threat", chosen.threat, THREATS)
+    knowing = named("threat", options.threat, THREATS)
     return knowing(**knowing.parsed(texts))
 
 
-def attack_of(chosen: Namespace, texts: Mapping[str, str]) -> Attack | None:
+def attack_of(options: Namespace, texts: Mapping[str, str]) -> Attack | None:
     """The attack that the command line names, with the parameters ``texts``.
 
     Raises:
         ValueError: a parameter outside its range, or a target without an attack.
     """
-    if chosen.attack is None:
-        if chosen.target is not None:
+    if options.attack is None:
+        if options.target is not None:
             raise ValueError("--target is the attack's: give --attack too")
         return None
-    attacking = named("attack", chosen.attack, ATTACKS)
-    if chosen.target is not None and attacking.targeted == "either":
+    attacking = named("attack", options.attack, ATTACKS)
+    if options.target is not None and attacking.targeted == "either":
         texts = {attacking.goal_name: "targeted", **texts}
     return attacking(**attacking.parsed(texts))
 
@@ -141,19 +141,19 @@ def opened(text: str) -> Photo:
         return read_photo(file.read(MAX_BYTES + 1), text)  # a pipe tells no size beforehand
 
 
-def loaded(chosen: Namespace) -> Classifier:
+def loaded(options: Namespace) -> Classifier:
     """The classifier that the command line names, downloaded where it has to be.
 
     Raises:
         ValueError: it cannot be had.
     """
-    if (chosen.weights is None) != (chosen.labels is None):
+    if (options.weights is None) != (options.labels is None):
         raise ValueError("a classifier of your own needs both --weights and --labels")
-    if chosen.weights is not None:
-        return own(chosen.classifier, chosen.weights, chosen.labels, device=chosen.device)
-    with Bar(f"downloading {chosen.classifier}", quiet=chosen.quiet) as bar:
+    if options.weights is not None:
+        return own(options.classifier, options.weights, options.labels, device=options.device)
+    with Bar(f"downloading {options.classifier}", quiet=options.quiet) as bar:
         return load(
-            chosen.classifier,
-            device=chosen.device,
+            options.classifier,
+            device=options.device,
             progress=lambda done, total: bar.show(done // 1_000_000, total // 1_000_000, "MB"),
         )

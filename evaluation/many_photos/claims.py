@@ -128,11 +128,11 @@ def claim(
     if not photos:
         raise ValueError("no claim can be looked at without photos")
     generator = np.random.default_rng(_SEED)
-    found = []
+    resampled = []
     for _ in range(0, _DRAWS, _AT_ONCE):
         weights = generator.multinomial(photos, np.full(photos, 1 / photos), size=_AT_ONCE)
-        found.append(statistic(weights @ figures.T / photos))
-    low, high = np.quantile(np.concatenate(found), (0.025, 0.975))
+        resampled.append(statistic(weights @ figures.T / photos))
+    low, high = np.quantile(np.concatenate(resampled), (0.025, 0.975))
     value = statistic(figures.mean(1)[None])[0]
     bounds = scale * float(low), scale * float(high)
     return Claim(words, scale * float(value), *bounds, photos, unit, decimals)

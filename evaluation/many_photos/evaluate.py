@@ -144,7 +144,7 @@ def evaluate(
         torch.OutOfMemoryError: not even one photo fits.
         ClassifierError: the classifier answers with something that is not a number.
     """
-    known = label_numbers(source, classifier)
+    class_numbers = label_numbers(source, classifier)
     begin(run, source, classifier, plan, selection, command)
     blocks = selection.blocks(len(source))
     if not run.merged:
@@ -154,13 +154,13 @@ def evaluate(
         total = sum(len(blocks[block]) for block in mine)
         ready = total - sum(len(blocks[block]) for block in todo)
         most = selection.batch
-        with _decoded(source, known, [blocks[block] for block in todo], selection.size) as decoded:
+        with _decoded(source, class_numbers, [blocks[block] for block in todo], selection.size) as decoded:
             for block, photos in zip(todo, decoded, strict=True):
                 if progress is not None:
                     progress(ready, total)
                 with manners.turn():
                     rows, most = _rows(
-                        blocks[block], photos, source, known, classifier, plan, most, manners.pause
+                        blocks[block], photos, source, class_numbers, classifier, plan, most, manners.pause
                     )
                 run.add(block, rows)
                 ready += len(photos)
@@ -245,11 +245,11 @@ def label_numbers(source: Source, classifier: Classifier) -> list[int | None]:
     """
     if source.numbered and len(source.classes) == len(classifier.labels):
         return list(range(len(source.classes)))
-    found = [_number(words, classifier) for words in source.classes]
-    if all(number is None for number in found):
+    numbers = [_number(words, classifier) for words in source.classes]
+    if all(number is None for number in numbers):
         named = ", ".join(words[0] for words in source.classes[:5])
         raise ValueError(f"{classifier.name} has none of the labels of {source.name} ({named}, …)")
-    return found
+    return numbers
 
 
 def _number(words: Sequence[str], classifier: Classifier) -> int | None:
@@ -263,12 +263,12 @@ def _number(words: Sequence[str], classifier: Classifier) -> int | None:
 
 @contextmanager
 def _decoded(
-    source: Source, known: Sequence[int | None], blocks: Sequence[Sequence[int]], size: int
+    source: Source, class_numbers: Sequence[int | None], blocks: Sequence[Sequence[int]], size: int
 ) -> Iterator[Iterator[list[_Decoded]]]:
     """The photos of every block, decoded by threads while the device works; two blocks ahead, no more."""
 
     def decode(number: int) -> _Decoded:
-        if known[source.labels[number]] is None:
+        if class_numbers[source.labels[number]] is None:
             return _Decoded(None, None, f"the classifier has no label {source.label(number)!r}")
         try:
             photo = source.read(number)
@@ -298,7 +298,7 @@ def _rows(
     numbers: Sequence[int],
     photos: Sequence[_Decoded],
     source: Source,
-    known: Sequence[int | None],
+    class_numbers: Sequence[int | None],
     classifier: Classifier,
     plan: Plan,
     most: int,
@@ -308,7 +308,7 @@ def _rows(
     used = [place for place, photo in enumerate(photos) if photo.picture is not None]
     pictures = [photo.picture for photo in photos if photo.picture is not None]
     digests = [photo.digest or "" for photo in photos if photo.picture is not None]
-    truth = np.array([known[source.labels[numbers[place]]] for place in used], dtype=np.int64)
+    truth = np.array([class_numbers[source.labels[numbers[place]]] for place in used], dtype=np.int64)
 
     def compute(part: slice) -> list[dict[str, Cells]]:
         x = torch.cat(pictures[part]).to(classifier.device)
@@ -324,7 +324,7 @@ def _rows(
         for cell in part
     )
     for number, photo in zip(numbers, photos, strict=True):
-        own = known[source.labels[number]]
+        own = class_numbers[source.labels[number]]
         label = source.label(number) if own is None else classifier.labels[own]
         facts = facts_of(PhotoFacts(number, source.files[number], photo.digest, label, photo.reason))
         for attack, defense in plan.cells:

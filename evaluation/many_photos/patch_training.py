@@ -28,10 +28,10 @@ def lessons(training: Training, count: int, photos: Callable[[list[int]], list[T
     while training.step < recipe.steps:
         # A stream of its own for each step, so that a resumed training draws what an unbroken one draws.
         generator = torch.Generator().manual_seed(1_000_000 * recipe.seed + training.step)
-        chosen = torch.randint(count, (recipe.batch,), generator=generator).tolist()
+        drawn = torch.randint(count, (recipe.batch,), generator=generator).tolist()
         crops = [
             random_crop(photo, model.working_size, generator, recipe.smallest_crop)[0]
-            for photo in photos(chosen)
+            for photo in photos(drawn)
         ]
         yield training.learn(torch.stack(crops).to(model.device) / 255)
 

@@ -59,10 +59,10 @@ class Run:
                 raise ValueError(f"{self.folder} has rows but no {SETTINGS}: choose another --out")
             self.write(SETTINGS, text.encode())
         try:
-            found = self.settings()
+            earlier = self.settings()
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{self.folder / SETTINGS} is not that of a run: choose another --out") from None
-        differs = difference(found, json.loads(text)["settings"])
+        differs = difference(earlier, json.loads(text)["settings"])
         if differs:
             raise ValueError(f"{self.folder} holds a run with {differs}: choose another --out")
 
@@ -149,14 +149,14 @@ def _part(block: int) -> str:
     return f"{PARTS}/{block:06d}.parquet"
 
 
-def difference(found: Any, wanted: Any, name: str = "") -> str:
+def difference(earlier: Any, wanted: Any, name: str = "") -> str:
     """The first place where two settings differ, in words; "" where they are the same."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        for key in dict.fromkeys([*wanted, *found]):
-            if key not in found or key not in wanted:
+    if isinstance(earlier, dict) and isinstance(wanted, dict):
+        for key in dict.fromkeys([*wanted, *earlier]):
+            if key not in earlier or key not in wanted:
                 return f"{'no ' if key in wanted else ''}{key} among its {name or 'settings'}"
-            words = difference(found[key], wanted[key], f"{name}.{key}".lstrip("."))
+            words = difference(earlier[key], wanted[key], f"{name}.{key}".lstrip("."))
             if words:
                 return words
-        return "" if list(found) == list(wanted) else f"its {name} in another order"
-    return "" if found == wanted else f"{name} {json.dumps(found)}, not {json.dumps(wanted)}"
+        return "" if list(earlier) == list(wanted) else f"its {name} in another order"
+    return "" if earlier == wanted else f"{name} {json.dumps(earlier)}, not {json.dumps(wanted)}"

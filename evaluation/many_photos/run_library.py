@@ -63,15 +63,15 @@ class Progress:
 
 def names(folder: Path) -> list[str]:
     """The runs in ``folder``, the youngest first."""
-    found = [
+    runs = [
         (file.stat().st_mtime_ns, file.parent.name)
         for file in folder.glob(f"*/{SETTINGS}")
         if not file.parent.name.startswith(".")
     ]
-    return [name for _, name in sorted(found, reverse=True)]
+    return [name for _, name in sorted(runs, reverse=True)]
 
 
-def told_of(run: Run) -> dict[str, Any]:
+def facts_of(run: Run) -> dict[str, Any]:
     """What ``run.json`` holds, checked as far as it is used.
 
     Raises:
@@ -79,8 +79,8 @@ def told_of(run: Run) -> dict[str, Any]:
         OSError: it cannot be read.
     """
     try:
-        told = json.loads((run.folder / SETTINGS).read_text(encoding="utf-8"))
-        settings = told["settings"]
+        facts = json.loads((run.folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = facts["settings"]
         good = all(isinstance(settings[name], kind) for name, kind in _TYPES.items())
         methods = [*settings["attacks"].values(), *settings["defenses"].values()]
         good = good and all(
@@ -90,16 +90,16 @@ def told_of(run: Run) -> dict[str, Any]:
         good = False
     if not good:
         raise ValueError(f"{SETTINGS} is not that of a run")
-    return told
+    return facts
 
 
 def progress(run: Run) -> Progress:
     """How far the run is.
 
     Raises:
-        ValueError, OSError: as ``told_of``.
+        ValueError, OSError: as ``facts_of``.
     """
-    settings = told_of(run)["settings"]
+    settings = facts_of(run)["settings"]
     total = min(settings["photos"], settings["limit"] or settings["photos"])
     if run.merged:
         return Progress(total, total, finished=True)
@@ -111,14 +111,14 @@ def photos_of(run: Run) -> Source:
 
     Raises:
         PhotoError: they are not there, or they are other ones.
-        ValueError, OSError: as ``told_of``.
+        ValueError, OSError: as ``facts_of``.
     """
-    told = told_of(run)
+    facts = facts_of(run)
     own = run.folder / PHOTOS
-    if not own.exists() and not isinstance(told.get("source"), str):
+    if not own.exists() and not isinstance(facts.get("source"), str):
         raise PhotoError("this run came without its photos")
-    source = open_source(str(own) if own.exists() else told["source"], download=False)
-    if source.digest != told["settings"]["list_sha256"]:
+    source = open_source(str(own) if own.exists() else facts["source"], download=False)
+    if source.digest != facts["settings"]["list_sha256"]:
         raise PhotoError(f"the photos in {source.name} are not those of this run any more")
     return source
 
@@ -143,7 +143,7 @@ def take_in(folder: Path, file: IO[bytes], name: str) -> str:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
             raise ValueError(f"{name} is no zip file, or it is damaged or locked") from None
         run = Run(passing)
-        told = told_of(run)
+        facts = facts_of(run)
         try:
             with pq.ParquetFile(passing / ROWS) as rows:
                 check_columns(rows.schema_arrow)
@@ -151,8 +151,8 @@ def take_in(folder: Path, file: IO[bytes], name: str) -> str:
                     raise ValueError(f"{ROWS} has no rows")
         except (pa.ArrowException, OSError):
             raise ValueError(f"{ROWS} is damaged or no Parquet file") from None
-        told.pop("source", None)
-        run.write(SETTINGS, report_json(told).encode())
+        facts.pop("source", None)
+        run.write(SETTINGS, report_json(facts).encode())
         run.tidy()
         return _settled(passing, folder, name)
 
@@ -191,7 +191,7 @@ def go_on(run: Run, classifier: Classifier, manners: Manners) -> None:
         ValueError: its settings ask for something that is not here, or for another classifier or device.
         OSError, torch.OutOfMemoryError: as ``many.evaluate``.
     """
-    plan, selection = asked(told_of(run)["settings"], classifier)
+    plan, selection = asked(facts_of(run)["settings"], classifier)
     evaluate(run, photos_of(run), classifier, plan, selection, manners=manners)
 
 

@@ -29,9 +29,9 @@ def share(hits: Tensor) -> float:
     return round(100 * hits.float().mean().item(), 1)
 
 
-def judged(found: Tensor, expected: Tensor, y: Tensor) -> dict[str, float]:
+def judged(likely: Tensor, expected: Tensor, y: Tensor) -> dict[str, float]:
     """Top-1 (%) and mean nDCG of probabilities (N, labels), by the clean photos' and by the labels (N,)."""
     return {
-        "top-1": share(found.argmax(1) == y),
-        "nDCG": round(ndcg(expected, found).mean().item(), 3),
+        "top-1": share(likely.argmax(1) == y),
+        "nDCG": round(ndcg(expected, likely).mean().item(), 3),
     }

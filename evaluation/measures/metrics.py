@@ -88,10 +88,10 @@ def psnr_each(x: Tensor, other: Tensor) -> Tensor:
     return -10 * (first - second).square().mean((1, 2, 3)).log10()
 
 
-def iou(found: Tensor, mask: Tensor) -> Tensor:
+def iou(places: Tensor, mask: Tensor) -> Tensor:
     """(B,) intersection over union of maps (B, 1, H, W), where they are over 0; 0 where both are empty."""
-    both = ((found > 0) & (mask > 0)).sum((1, 2, 3))
-    either = ((found > 0) | (mask > 0)).sum((1, 2, 3))
+    both = ((places > 0) & (mask > 0)).sum((1, 2, 3))
+    either = ((places > 0) | (mask > 0)).sum((1, 2, 3))
     return both.double().cpu() / either.cpu().clamp(min=1)
 
 
@@ -108,7 +108,7 @@ def structural_difference(x: Tensor, other: Tensor) -> Tensor:
     first, second = _pixels(x, other)
     side = min(WINDOW, *first.shape[1:])
     window = side if side % 2 else side - 1
-    found: Any = structural_similarity(
+    similarity: Any = structural_similarity(
         first,
         second,
         channel_axis=0,
@@ -117,7 +117,7 @@ def structural_difference(x: Tensor, other: Tensor) -> Tensor:
         use_sample_covariance=window > 1,
         full=True,
     )
-    differs = 1 - found[1].mean(0)
+    differs = 1 - similarity[1].mean(0)
     return torch.from_numpy(differs).clamp(0, 1).to(x)[None, None]
 
 

@@ -72,11 +72,11 @@ def denoised_at_all(
         model: says the labels.
         network: denoises.
     """
-    found = []
+    at_each = []
     for eps, photo in zip(ALL, attacked, strict=True):
         photos = {ATTACKED: photo, **denoised(network, photo)}
         said = model(torch.cat(list(photos.values()))).argmax(1).tolist()
-        found.append(
+        at_each.append(
             AtStrength(
                 eps,
                 photos,
@@ -85,7 +85,7 @@ def denoised_at_all(
                 {name: model.labels[number] for name, number in zip(photos, said, strict=True)},
             )
         )
-    return found
+    return at_each
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,11 +37,11 @@ class Heats:
 
 def heats(clean: Tensor, attacked: Tensor, model: Classifier, defense: HeatAndBlur) -> dict[str, Heats]:
     """By start, the heat of photo (1, 3, H, W) and of the same photo attacked; all else as in ``defense``."""
-    found: dict[str, Heats] = {}
+    by_start: dict[str, Heats] = {}
     for start in STARTS:
         before, after = (_heat(x, model, defense, start) for x in (clean, attacked))
-        found[start] = Heats(before, after, correlation(before, after).item())
-    return found
+        by_start[start] = Heats(before, after, correlation(before, after).item())
+    return by_start
 
 
 def _heat(x: Tensor, model: Classifier, defense: HeatAndBlur, start: str) -> Tensor:
@@ -81,10 +81,10 @@ def survival(
     for (name, picture), (_, following) in zip(pictures, pictures[1:] + pictures[:1], strict=True):
         story = run_story(picture, model, attack)
         assert story.attacked is not None
-        found = heats(story.clean.x, story.attacked.x, model, defense)
+        by_start = heats(story.clean.x, story.attacked.x, model, defense)
         another = {
             start: correlation(kept.clean, _heat(following, model, defense, start)).item()
-            for start, kept in found.items()
+            for start, kept in by_start.items()
         }
-        kept_by_start = {start: kept.correlation for start, kept in found.items()}
+        kept_by_start = {start: kept.correlation for start, kept in by_start.items()}
         yield Survival(name, story.attacked.label != story.source, kept_by_start, another)

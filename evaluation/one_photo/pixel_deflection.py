@@ -42,14 +42,14 @@ def combinations(
     spared = replace(defense, map="robust-cam").spared(x, model)
     many = max(len(x), len(seeds))
     x, spared = x.expand(many, -1, -1, -1), spared.expand(many, -1, -1, -1)
-    found: dict[str, Tensor] = {}
-    for chosen in ("none", "robust-cam"):
-        moving = replace(defense, map=chosen, denoiser=denoiser)
+    photos: dict[str, Tensor] = {}
+    for sparing in ("none", "robust-cam"):
+        moving = replace(defense, map=sparing, denoiser=denoiser)
         deflected = moving.deflected(x, spared, seeds)
         for name, (by, denoised) in COMBINATIONS.items():
-            if by == chosen:
-                found[name] = moving.smooth(deflected)[0] if denoised else deflected
-    return found
+            if by == sparing:
+                photos[name] = moving.smooth(deflected)[0] if denoised else deflected
+    return photos
 
 
 def probabilities(
@@ -145,8 +145,8 @@ def look_inside(story: Story) -> Inside:
     shrunk = defense.smooth(deflected)[1]
     thresholds = shrunk.thresholds[0, 0].tolist()
     shares = [
-        torch.stack([(level[0, 0] != 0).float().mean((-2, -1)) for level in found]).tolist()
-        for found in (shrunk.before, shrunk.after)
+        torch.stack([(level[0, 0] != 0).float().mean((-2, -1)) for level in coefficients]).tolist()
+        for coefficients in (shrunk.before, shrunk.after)
     ]
     levels = len(shrunk.before)
     bands = [

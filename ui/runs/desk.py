@@ -95,7 +95,7 @@ class Desk:
                 time.sleep(_LENT)
 
         try:
-            record = run_library.told_of(Run(folder))
+            record = run_library.facts_of(Run(folder))
             classifier = self._load(record.get("classifier", ""), record["settings"]["device"])
             run_library.go_on(Run(folder), classifier, Manners(on_device, pause))
         except Cancelled:

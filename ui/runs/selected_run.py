@@ -55,7 +55,7 @@ class SelectedRun:
 def read_run(folder: Path, changed: int) -> SelectedRun:
     """The run in ``folder``, read anew when the file of its rows has ``changed``."""
     del changed
-    record = run_library.told_of(Run(folder))
+    record = run_library.facts_of(Run(folder))
     return SelectedRun(Run(folder), record["settings"], Rows.read(folder), str(record.get("classifier", "")))
 
 
