@@ -80,7 +80,7 @@ def test_the_pixel_is_the_most_changed_one_until_one_is_chosen(session):
     steps = [Step("difference", change, "heat")]
     assert advfilter._at(steps, 5) == (7, 11)
     for row, column in ((2, 2), (9, 20), (17, 27)):
-        advfilter._chosen(Placement((column - 2) / 30, (row - 2) / 20, 5 / 30, 0.0), 5, 20, 30)
+        advfilter._select(Placement((column - 2) / 30, (row - 2) / 20, 5 / 30, 0.0), 5, 20, 30)
         assert advfilter._at(steps, 5) == (row, column)
     # In half the working size it is at the same place, and so far inside that all neighbours are.
     smaller = [Step("difference", torch.zeros(1, 1, 10, 15), "heat")]
