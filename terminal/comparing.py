@@ -73,7 +73,7 @@ def tell_sweep(options: Namespace) -> None:
         defense.parameter(options.over)
     out = checked_folder(options.out, options.photo)
     story, classifier = _attacked(options, attack, seed)
-    x = (story.attacked or story.clean).x
+    x = story.undefended.x
     found: dict[str, Sweep] = {}
     with Bar(f"sweeping {options.over}", quiet=options.quiet) as bar:
         for name, defense in defenses.items():

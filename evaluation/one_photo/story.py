@@ -141,6 +141,11 @@ class Story:
         return [] if self.trace is None else story_of(self.clean.x, self.trace)
 
     @property
+    def undefended(self) -> Seen:
+        """The last picture in front of the defense: attacked, or clean where there is no attack."""
+        return self.attacked or self.clean
+
+    @property
     def had_target(self) -> bool:
         """Whether the clean photo already has the label that the attack is after."""
         return self.attack is not None and self.attack.aim == "targeted" and self.target == self.source
@@ -288,9 +293,7 @@ def defended_story(
     watch = _Watch(classifier.device, story.seconds)
     success, success_8bit = story.success, story.success_8bit
     with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
-        outcome, defended = _defend(
-            (story.attacked or story.clean).x, classifier, defense, watch, story.clean
-        )
+        outcome, defended = _defend(story.undefended.x, classifier, defense, watch, story.clean)
         if story.threat.knows and story.attack is not None and story.attacked is not None:
             y = torch.tensor([story.target if story.attack.aim == "targeted" else story.source])
             rounded = _defend(eight_bit(story.attacked.x), classifier, defense, watch, story.clean)[1]

@@ -75,7 +75,7 @@ def _pixel(scene: Scene, result: Result | None, story: Story) -> None:
             "filt, or pa-filt, to see how a pixel is mixed from its neighbours."
         )
         return
-    x = (story.attacked or story.clean).x
+    x = story.undefended.x
     side = network.config.kernel
     row, column = _at(story.steps, side)
     attempt = result.attempt.key if result else None

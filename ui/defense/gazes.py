@@ -62,7 +62,7 @@ def gazes_of(bench: Workbench, scene: Scene, story: Story) -> list[Gaze]:
     """Where the classifier looks on the photo that is defended, by each of ``METHODS``."""
     defense = story.defense
     assert isinstance(defense, Looking)
-    x = (story.attacked or story.clean).x
+    x = story.undefended.x
     mask = story.trace.mask if story.trace is not None else None
     marks = [bench.memo.mark(maps) for maps in (x, mask) if maps is not None]
     key = ("gaze", scene.classifier.identity, defense.top_k, defense.loss, defense.seed, *marks)

@@ -41,7 +41,7 @@ def ribbon_of(bench: Workbench, scene: Scene, attempt: Attempt | None, story: St
     rest = {name: value for name, value in defense.values().items() if name != defense.strength_name}
     key = ("ribbon", scene.key, attempt.key if attempt else None, type(defense), *rest.items())
     lams = cast(tuple[float, ...], values_over(defense.parameter(defense.strength_name), MOST_SLIDER_STOPS))
-    x = (story.attacked or story.clean).x
+    x = story.undefended.x
     return bench.once(key, lambda: ribbon_over(lams, x, scene.classifier, defense))
 
 
@@ -50,7 +50,7 @@ def strength_of(bench: Workbench, story: Story) -> float:
     defense = _defense(story)
     if not isinstance(defense.lam, str):
         return defense.lam
-    return bench.computed(lambda: defense.lam_of((story.attacked or story.clean).x))
+    return bench.computed(lambda: defense.lam_of(story.undefended.x))
 
 
 def _defense(story: Story) -> LGS:

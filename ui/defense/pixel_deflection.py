@@ -57,7 +57,7 @@ class Views:
 
 def views(bench: Workbench, scene: Scene, attempt: Attempt | None, story: Story) -> Views:
     """Of a ``story`` of this photo and attack; what a slider leaves as it is lies on the ``bench``."""
-    defense, x = _defense(story), (story.attacked or story.clean).x
+    defense, x = _defense(story), story.undefended.x
 
     def looked() -> tuple[tuple[Prediction, ...], tuple[bytes, ...]]:
         origin = origins(x, scene.classifier, defense.top_k)

@@ -152,7 +152,8 @@ class Workbench:
         model = scene.classifier
         scores = self.computed(lambda: logits(scene.x, model))
         target = None if attempt.target is None else model.index(attempt.target)
-        return model.labels[int(labels_for(attempt.attack, scores, target, attempt.attack.random_seed))]
+        attack, digests = attempt.attack, (scene.photo.digest,)
+        return model.labels[int(labels_for(attack, scores, target, attack.random_seed, photos=digests))]
 
     def iterates(self, scene: Scene, attempt: Attempt) -> Iterates | None:
         """The iterates of an attack, if it has run."""

@@ -31,7 +31,7 @@ def show(scene: Scene, result: Result | None) -> None:
             return
         attempt = result.attempt if result else None
         story = workbench().story(scene, attempt)
-        x = (story.attacked or story.clean).x
+        x = story.undefended.x
         sweeps: dict[str, Sweep] = {}
         for defense_name in names:
             defense = DEFENSES[defense_name](**values_of("defense", DEFENSES[defense_name], st.session_state))
