@@ -282,3 +282,11 @@ def wait_for(condition):
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+def test_the_watched_label_is_the_one_that_the_attack_is_after(bench, scene):
+    for seed in range(4):
+        attempt = Attempt("lavan", ATTACKS["lavan"](iterations=1, seed=seed), None)
+        watched = bench.watched(scene, attempt)
+        story = bench.story(scene, attempt)
+        assert watched == story.labels[story.target]
