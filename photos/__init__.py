@@ -3,7 +3,6 @@
 from photos.crop import resized_square
 from photos.gallery import GalleryEntry, gallery, gallery_entry, gallery_photo
 from photos.patch_file import PatchFile, read_patch_file
-from photos.random_crop import random_crop
 from photos.read import (
     FORMATS,
     LARGEST_SIZE,
@@ -31,7 +30,6 @@ __all__ = [
     "gallery_entry",
     "gallery_photo",
     "open_source",
-    "random_crop",
     "read_patch_file",
     "read_photo",
     "resized_square",

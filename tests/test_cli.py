@@ -18,10 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks import ATTACKS, eight_bit
+from attacks import ATTACKS
 from classifiers import default_name, load
 from cli import main
 from defenses import DEFENSES
+from ops.coding import eight_bit
 from photos import gallery, gallery_photo, read_photo
 from story.render import render
 from story.step import Step

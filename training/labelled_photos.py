@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ops.coding import to_bytes
 from photos.folder import list_folder, open_photo
 
 
@@ -35,7 +36,7 @@ def centre_crops(files: list[Path], side: int) -> Tensor:
     """(N, 3, side, side) uint8, as the app's doors crop them."""
 
     def crop(file: Path) -> Tensor:
-        return (open_photo(file).working(side)[0] * 255).round().byte()
+        return to_bytes(open_photo(file).working(side)[0])
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(crop, files)))

@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT))
 
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
 from classifiers.network import VGG_DEPTHS, VGG_WIDTHS, build  # noqa: E402
-from photos.random_crop import random_crop  # noqa: E402
+from ops.cropping import random_crop  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.label_maps import kept_label_maps, opinions  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402

@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import classifiers  # noqa: E402 - the path above makes the script runnable by its file name
-from attacks.base import eight_bit  # noqa: E402
 from attacks.patch_training import RECIPES, Recipe, Training  # noqa: E402
 from evaluation.many_photos.patch_training import lessons, measured  # noqa: E402
+from ops.coding import eight_bit, to_bytes  # noqa: E402
 from photos import gallery_photo  # noqa: E402
 from training import CHECKPOINTS  # noqa: E402
 from training.labelled_photos import centre_crops, decode_all, list_photos  # noqa: E402
@@ -68,7 +68,7 @@ def write_assets(
 ) -> dict[str, Any]:
     """``name.safetensors`` (the patch as uint8) and ``name.json``, the card, which is returned."""
     rounded = eight_bit(training.patch)
-    data = safetensors.torch.save({"patch": (rounded[0] * 255).round().to("cpu", torch.uint8).contiguous()})
+    data = safetensors.torch.save({"patch": to_bytes(rounded[0]).cpu().contiguous()})
     recipe, target = training.recipe, training.model.labels[training.target]
     batches = (part / 255 for part in centre_crops(files, training.model.working_size).split(64))
     card = {

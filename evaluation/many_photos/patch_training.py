@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attacks.patch_training import Lesson, Training
 from attacks.stickers import scattered, straight, stuck
-from photos.random_crop import random_crop
+from ops.cropping import random_crop
 
 TURN = 20.0
 """Degrees to either side by which a patch is turned when it is measured."""

@@ -11,13 +11,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Progress, Trace, eight_bit, labels_for, story_of, succeeded
+from attacks.base import Attack, Progress, Trace, labels_for, story_of, succeeded
 from classifiers.base import Classifier, Prediction
 from defenses.base import Defense
 from defenses.threats import Oblivious, Threat
 from evaluation.measures.metrics import ndcg, psnr, ssim
 from evaluation.measures.timing import now
 from explain import Memo, logits, remembering
+from ops.coding import eight_bit
 from photos import Photo
 from story import Step, by_name
 

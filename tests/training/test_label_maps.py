@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from photos.random_crop import random_crop
 from training import label_maps as module
 from training.label_maps import kept_label_maps, label_maps, opinions
 
@@ -36,19 +35,6 @@ def test_a_part_is_judged_by_its_places(tiny_classifier):
     found = opinions(maps.half(), parts)
     assert found[:, 0].tolist() == pytest.approx([1, 0, 0.5], abs=1e-4)
     assert found.sum(1).tolist() == pytest.approx([1, 1, 1])
-
-
-def test_a_crop_tells_which_part_it_shows():
-    """Colours are the places themselves, as shares of the sides."""
-    across = torch.linspace(0, 250, 90).expand(60, 90)
-    down = torch.linspace(0, 250, 60)[:, None].expand(60, 90)
-    photo = torch.stack([across, down, across]).round().byte()
-    for seed in range(20):
-        crop, (left, top, right, bottom) = random_crop(photo, 32, torch.Generator().manual_seed(seed), 0.2)
-        seen = crop.float() / 250
-        assert seen[0].mean().item() == pytest.approx((left + right) / 2, abs=0.02)
-        assert seen[1].mean().item() == pytest.approx((top + bottom) / 2, abs=0.02)
-        assert (right - left) * (bottom - top) >= 0.15
 
 
 def test_maps_are_made_once_for_a_teacher_and_its_photos(tiny_classifier, squares, tmp_path, monkeypatch):
