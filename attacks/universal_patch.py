@@ -65,8 +65,8 @@ def read_cards(folder: Path) -> dict[str, PatchCard]:
     cards = {}
     for file in sorted(folder.glob("*.json")):
         card = json.loads(file.read_text(encoding="utf-8"))
-        known = {key: card[key] for key in ("target", "share", "classifier", "sha256")}
-        cards[file.stem] = PatchCard(name=file.stem, **known, everything=card)
+        fields = {key: card[key] for key in ("target", "share", "classifier", "sha256")}
+        cards[file.stem] = PatchCard(name=file.stem, **fields, everything=card)
     return cards
 
 

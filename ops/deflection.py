@@ -74,8 +74,8 @@ def draw(
     mass = (1 - spared).clamp(0, 1).cumsum(2, dtype=torch.float64)
     total = mass[..., -1:]
     wanted = (which[..., :count] * total).minimum(torch.nextafter(total, torch.zeros_like(total)))
-    found = torch.searchsorted(mass, wanted, right=True).clamp(max=area - 1)
-    copies = _copies(torch.where(crowded, found, targets), down, across, window, height, width)
+    at_once = torch.searchsorted(mass, wanted, right=True).clamp(max=area - 1)
+    copies = _copies(torch.where(crowded, at_once, targets), down, across, window, height, width)
     return Deflections(copies.targets, torch.where(total == 0, copies.targets, copies.sources))
 
 

@@ -109,8 +109,8 @@ def versions() -> dict[str, str]:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))[
         "project"
     ]
-    found = {project["name"]: project["version"], "python": platform.python_version()}
-    return found | {package: metadata.version(package) for package in _PACKAGES}
+    versions = {project["name"]: project["version"], "python": platform.python_version()}
+    return versions | {package: metadata.version(package) for package in _PACKAGES}
 
 
 def write_story(

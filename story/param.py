@@ -190,10 +190,10 @@ class Parametrised:
         Raises:
             ValueError: there is none.
         """
-        known = {parameter.name: parameter for parameter in cls.parameters()}
-        if name not in known:
-            raise ValueError(f"{cls.title} has no parameter {name}, only {', '.join(known)}")
-        return known[name]
+        by_name = {parameter.name: parameter for parameter in cls.parameters()}
+        if name not in by_name:
+            raise ValueError(f"{cls.title} has no parameter {name}, only {', '.join(by_name)}")
+        return by_name[name]
 
     def values(self) -> dict[str, Value]:
         """Field name -> value: the report, the link and (frozen) the cache key."""
@@ -206,11 +206,13 @@ class Parametrised:
         Raises:
             ValueError: an unknown name, or a value outside its range.
         """
-        known = {parameter.name: parameter for parameter in cls.parameters()}
+        by_name = {parameter.name: parameter for parameter in cls.parameters()}
         for name in texts:
-            if name not in known:
-                raise ValueError(f"{cls.title} has no parameter {name}; it has {', '.join(known) or 'none'}")
-        return {name: known[name].parse(text) for name, text in texts.items()}
+            if name not in by_name:
+                raise ValueError(
+                    f"{cls.title} has no parameter {name}; it has {', '.join(by_name) or 'none'}"
+                )
+        return {name: by_name[name].parse(text) for name, text in texts.items()}
 
 
 @lru_cache(maxsize=256)

@@ -31,9 +31,9 @@ def test_worse_quality_is_further_away():
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_levels(bits):
     x = torch.linspace(0, 1, 1001).view(1, 1, 7, 143)
-    found = fewer_levels(x, bits)
-    assert len(found.unique()) == 2**bits
-    assert (found - x).abs().max() <= 0.5 / (2**bits - 1) + 1e-6
+    rounded = fewer_levels(x, bits)
+    assert len(rounded.unique()) == 2**bits
+    assert (rounded - x).abs().max() <= 0.5 / (2**bits - 1) + 1e-6
 
 
 @pytest.mark.parametrize("function", [lambda x: jpeg(x, 50), lambda x: fewer_levels(x, 2)])
