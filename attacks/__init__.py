@@ -1,6 +1,6 @@
 """Attacks by the name that every door uses. A new one is a file here and a line below."""
 
-from attacks.base import Attack, Cancelled, Goal, Report, Trace, eight_bit, story_of, succeeded
+from attacks.base import Attack, Cancelled, Goal, Report, Trace, story_of, succeeded
 from attacks.fgsm import FGSM
 from attacks.iterated_fgsm import IteratedFGSM
 from attacks.labels import labels_for, random_target
@@ -27,7 +27,6 @@ __all__ = [
     "Goal",
     "Report",
     "Trace",
-    "eight_bit",
     "labels_for",
     "random_target",
     "story_of",

@@ -242,11 +242,6 @@ def probability_of(y: Tensor, logits: Tensor) -> Tensor:
     return logits.softmax(1).gather(1, y[:, None])[:, 0]
 
 
-def eight_bit(x: Tensor) -> Tensor:
-    """``x`` in [0, 1] as it comes back from a saved PNG: rounded to multiples of 1/255."""
-    return (x * 255).round() / 255
-
-
 def normals(shape: torch.Size | tuple[int, ...], seed: int, like: Tensor) -> Tensor:
     """Standard normal numbers (B, ...), the same draws for each photo, so that alone equals in a batch."""
     generator = torch.Generator().manual_seed(seed)

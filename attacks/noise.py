@@ -14,7 +14,8 @@ from story import param
 class Noise(Attack):
     """x' = clip(x + σ · N(0, 1), 0, 1), a draw for each pixel and channel; the model is not asked.
 
-    Source: the smoothing vote's noise attack (METHODS §2), at σ = 0.125, 0.25 and 0.375.
+    Source: the post "Dealing with Adversarial Inputs for Image Classification", which draws it at σ = 0.125,
+    0.25 and 0.375.
     """
 
     title = "Random noise"

@@ -60,7 +60,8 @@ def pasted(x: Tensor, box: Box, patch: Tensor) -> Tensor:
 class PatchAttack(Attack):
     """An attack that writes into one square and nowhere else.
 
-    The default place is that of METHODS §6: top right, 10 px of 400 away from both borders.
+    The default place is top right, 10 px of 400 away from both borders, as in You-Wei and Sheng-De 2022,
+    section 4.
     """
 
     x: float = param(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from attacks.base import Trail
 from attacks.placement import PatchAttack, pasted
+from ops.coding import from_bytes
 from ops.placing import placed
 from story import param
 from story.param import AUTO
@@ -81,7 +82,7 @@ def read_patch(file: Path, sha256: str) -> Tensor:
         raise ValueError(f"the patch {file.name} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"the patch {file.name} is not the one that its card describes (wrong checksum)")
-    return safetensors.torch.load(data)["patch"].float() / 255
+    return from_bytes(safetensors.torch.load(data)["patch"])
 
 
 _read_patch_once = lru_cache(maxsize=8)(read_patch)

@@ -50,12 +50,12 @@ def automatic_lam(method: str, kept: Tensor) -> Tensor:
     Raises:
         ValueError: ``training.fit_suspicion`` has not written its file, or that says nothing of ``method``.
     """
-    known = _read(FILE)
-    if method not in known:
+    staircases = _read(FILE)
+    if method not in staircases:
         raise ValueError(
             f"there is no automatic λ for {method}: python -m training.fit_suspicion measures one"
         )
-    return known[method].at(busy_area(kept)).view(-1, 1, 1, 1)
+    return staircases[method].at(busy_area(kept)).view(-1, 1, 1, 1)
 
 
 @lru_cache(maxsize=4)
@@ -64,6 +64,6 @@ def _read(file: Path) -> dict[str, Staircase]:
         return {}
     card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return {
-        method: Staircase(tuple(told["areas"]), tuple(told["lams"]))
-        for method, told in card["methods"].items()
+        method: Staircase(tuple(stairs["areas"]), tuple(stairs["lams"]))
+        for method, stairs in card["methods"].items()
     }

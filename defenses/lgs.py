@@ -125,7 +125,7 @@ class LGS(Defense):
                 _largest(_weight(region, lam)),
                 "heat",
                 "The share of each pixel that is taken away; where it is 1, the pixel turns black.",
-                rf"\mathrm{{clip}}(\lambda \, {self.REGION},\, 0,\, 1){_chosen(lam)}",
+                rf"\mathrm{{clip}}(\lambda \, {self.REGION},\, 0,\, 1){_own_lam(lam)}",
             ),
             Step(
                 "result",
@@ -184,7 +184,7 @@ def _weight(region: Tensor, lam: float | Tensor) -> Tensor:
     return torch.clamp(lam * region, 0, 1)
 
 
-def _chosen(lam: float | Tensor) -> str:
+def _own_lam(lam: float | Tensor) -> str:
     """The end of a formula: which λ one photo got by itself."""
     if not isinstance(lam, Tensor) or len(lam) > 1:
         return ""

@@ -63,9 +63,9 @@ class SmoothingVote(Defense):
             pictures.append(gaussian_blur(pictures[-1], self.kernel, self.sigma))
         decision = self._vote(pictures, model)
         # The first that voted for the label; of a rejected photo the last.
-        chosen = (decision.votes == decision.labels[:, None]).int().argmax(1)
-        chosen = torch.where(decision.labels < 0, self.rounds, chosen)
-        result = torch.stack(pictures)[chosen, torch.arange(len(x), device=x.device)]
+        sharpest = (decision.votes == decision.labels[:, None]).int().argmax(1)
+        number = torch.where(decision.labels < 0, self.rounds, sharpest)
+        result = torch.stack(pictures)[number, torch.arange(len(x), device=x.device)]
         blurred = [
             Step(
                 f"blurred {TIMES[number]}",

@@ -163,8 +163,8 @@ class Exact(Threat):
 
     def words(self, defense: Defense, model: Classifier) -> str:
         """The defense's own gradient, which says itself what it is."""
-        known = ", and its very draws are known" if defense.is_random(model) else ""
-        return f"Autograd through the defense as written ({defense.gradient}), as nothing is secret{known}."
+        draws = ", and its very draws are known" if defense.is_random(model) else ""
+        return f"Autograd through the defense as written ({defense.gradient}), as nothing is secret{draws}."
 
 
 def _averaged(draws: int, defense: Defense, model: Classifier) -> str:

@@ -150,10 +150,10 @@ def kept_with_it(function: _Any) -> _Any:
         if x.is_inference() or (x.requires_grad and torch.is_grad_enabled()):
             return function(x, **options)
         key = (x._version, *sorted(options.items()))
-        known = kept.get(x)
-        if known is None or known[0] != key:
-            known = kept[x] = key, function(x, **options)
-        return known[1]
+        entry = kept.get(x)
+        if entry is None or entry[0] != key:
+            entry = kept[x] = key, function(x, **options)
+        return entry[1]
 
     return cast(_Any, ask)
 

@@ -86,12 +86,17 @@ def render(step: Step, index: int = 0) -> Picture:
     """
     values = _values(step, index)
     if step.kind == "photo":
-        return np.rint(values.clip(0, 1) * values.dtype.type(255)).astype(np.uint8).transpose(1, 2, 0)
+        return eight_bits(values.clip(0, 1)).transpose(1, 2, 0)
     strongest = np.abs(values).argmax(0, keepdims=True)
     flat = np.take_along_axis(values, strongest, axis=0)[0]
     low, high = _limits(step, values)
     shares = ((flat - low) / (high - low)).clip(0, 1)
-    return _LEGENDS[step.kind][np.rint(shares * 255).astype(np.uint8)]
+    return _LEGENDS[step.kind][eight_bits(shares)]
+
+
+def eight_bits(shares: NDArray[Any]) -> NDArray[np.uint8]:
+    """Numbers in [0, 1], of any shape, as the 256 levels of a picture or a legend."""
+    return np.rint(shares * shares.dtype.type(255)).astype(np.uint8)
 
 
 def enlarge(picture: Picture, factor: int) -> Picture:

@@ -21,11 +21,12 @@ import torch
 import torchvision
 from PIL import Image
 
-from attacks import ATTACKS, eight_bit
+from attacks import ATTACKS
 from classifiers import default_name, load
 from cli import main
 from defenses import DEFENSES
 from evaluation.many_photos.measuring import right_photos
+from ops.coding import eight_bit
 from photos import gallery, gallery_photo, open_source, read_photo
 from story.render import render
 from story.step import Step

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from ops.coding import to_bytes
 from photos import Source
 
 
@@ -30,7 +31,7 @@ def centre_crops(source: Source, side: int, numbers: Iterable[int] | None = None
     """The photos of these numbers, by default all, (N, 3, side, side) uint8, as the app's doors crop them."""
 
     def crop(number: int) -> Tensor:
-        return (source.read(number).working(side)[0] * 255).round().byte()
+        return to_bytes(source.read(number).working(side)[0])
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(crop, range(len(source)) if numbers is None else numbers)))

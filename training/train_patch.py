@@ -22,10 +22,10 @@ from torch import Tensor
 
 import classifiers
 from attacks import universal_patch
-from attacks.base import eight_bit
 from attacks.patch_training import RECIPES, Recipe, Training
 from classifiers.weights import sha256
 from evaluation.many_photos.patch_training import lessons, measured
+from ops.coding import eight_bit, to_bytes
 from photos import Source, gallery_photo, open_source
 from training.assets import PHOTOS, write_weights
 from training.checkpoint import FOLDER, Checkpoint
@@ -59,7 +59,7 @@ def train(training: Training, photos: Source, checkpoint: Checkpoint) -> None:
 def write_assets(training: Training, name: str, start: str, photos: Source, folder: Path) -> dict[str, Any]:
     """``name.safetensors`` (the patch as uint8) and ``name.json``, the card, which is returned."""
     rounded = eight_bit(training.patch)
-    data = safetensors.torch.save({"patch": (rounded[0] * 255).round().to("cpu", torch.uint8).contiguous()})
+    data = safetensors.torch.save({"patch": to_bytes(rounded[0]).cpu().contiguous()})
     recipe, target = training.recipe, training.model.labels[training.target]
     batches = (part / 255 for part in centre_crops(photos, training.model.working_size).split(64))
     card = {

@@ -131,9 +131,7 @@ def psnr(x: Tensor, other: Tensor) -> float:
     Raises:
         ValueError: photos of different shapes.
     """
-    first, second = _pixels(x, other)
-    error = np.mean((first - second) ** 2)
-    return float("inf") if error == 0 else float(-10 * np.log10(error))
+    return psnr_each(x.reshape(-1, *x.shape[-3:]), other.reshape(-1, *other.shape[-3:])).item()
 
 
 def _doubles(x: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from attacks.base import Attack, Progress, Trace, eight_bit, story_of, succeeded
+from attacks.base import Attack, Progress, Trace, story_of, succeeded
 from attacks.labels import labels_for
 from classifiers.base import Classifier, Prediction
 from classifiers.device import now
@@ -19,6 +19,7 @@ from defenses.base import Defense, Outcome, defend
 from defenses.threats import Oblivious, Threat
 from evaluation.measures.metrics import ndcg, psnr, ssim
 from explain import Memo, logits, remembering
+from ops.coding import eight_bit
 from photos import Photo
 from story import Step
 

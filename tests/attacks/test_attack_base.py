@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from attacks import ATTACKS, eight_bit, succeeded
+from attacks import ATTACKS, succeeded
 from attacks.base import Trail, normals, uniforms
 
 LOGITS = torch.tensor([[0.0, 3.0, 1.0, 2.0], [5.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
@@ -13,13 +13,6 @@ def test_success():
     y = torch.tensor([1, 1, 3])
     assert succeeded(LOGITS, y, "targeted").tolist() == [True, False, True]
     assert succeeded(LOGITS, y, "untargeted").tolist() == [False, True, False]
-
-
-def test_eight_bit_is_what_a_png_gives_back():
-    x = torch.tensor([0.0, 0.4 / 255, 0.6 / 255, 100.3 / 255, 1.0])
-    through_bytes = (x * 255).round().to(torch.uint8).float() / 255
-    assert torch.equal(eight_bit(x), through_bytes)
-    assert eight_bit(x).mul(255).tolist() == [0, 0, 1, 100, 255]
 
 
 @pytest.mark.parametrize("draw", [normals, uniforms])

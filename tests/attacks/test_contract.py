@@ -20,9 +20,9 @@ CASES = [
 def made(name: str, goal: str | None = None, **fields) -> Attack:
     """The attack, short enough for a test; fields that it lacks are left out."""
     wanted = {"iterations": ITERATIONS, "stop_at": 1.0, "goal": goal, **fields}
-    known = {parameter.name for parameter in ATTACKS[name].parameters()}
+    names = {parameter.name for parameter in ATTACKS[name].parameters()}
     return ATTACKS[name](
-        **{key: value for key, value in wanted.items() if key in known and value is not None}
+        **{key: value for key, value in wanted.items() if key in names and value is not None}
     )
 
 

@@ -54,8 +54,8 @@ def test_the_steps(defense, photos, tiny_classifier):
 
 
 def test_the_result_is_the_denoisers(defense, photos, tiny_classifier):
-    found = denoised(network_of(defense), photos)
-    expected = found.get("result", found.get("head 4"))
+    pictures = denoised(network_of(defense), photos)
+    expected = pictures.get("result", pictures.get("head 4"))
     assert torch.equal(defense(photos, tiny_classifier), expected)
 
 

@@ -18,8 +18,8 @@ def stairs(tmp_path, monkeypatch, photos, tiny_classifier):
     area = busy_area(DEFENSES["lgs"](threshold=0.05).region(photos, tiny_classifier))
     edge = float(area.sort().values[1])
     file = tmp_path / "automatic.json"
-    told = {"areas": [edge], "lams": [0.5, 3.5]}
-    file.write_text(json.dumps({"methods": dict.fromkeys(METHODS, told)}))
+    card_entry = {"areas": [edge], "lams": [0.5, 3.5]}
+    file.write_text(json.dumps({"methods": dict.fromkeys(METHODS, card_entry)}))
     monkeypatch.setattr(automatic, "FILE", file)
     return [0.5 if one <= edge else 3.5 for one in area.tolist()]
 
@@ -69,8 +69,8 @@ def test_what_ships_knows_all_three_and_where_it_comes_from(photos, tiny_classif
     assert tuple(card["methods"]) == METHODS
     assert card["provenance"]
     for name in METHODS:
-        told = card["methods"][name]
-        assert len(told["lams"]) == len(told["areas"]) + 1
-        assert told["areas"] == sorted(told["areas"])
-        assert all(0 <= lam <= 5 for lam in told["lams"])
+        card_entry = card["methods"][name]
+        assert len(card_entry["lams"]) == len(card_entry["areas"]) + 1
+        assert card_entry["areas"] == sorted(card_entry["areas"])
+        assert all(0 <= lam <= 5 for lam in card_entry["lams"])
         assert 0 <= DEFENSES[name](lam="auto").lam_of(photos[:1]) <= 5

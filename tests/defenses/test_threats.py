@@ -32,17 +32,17 @@ def test_forwards_it_is_the_defended_classifier(defense, threat, photos, tiny_cl
 @pytest.mark.parametrize("defense", DEFENSES)
 def test_bpda_is_the_classifiers_gradient_at_the_defended_photo(defense, photos, tiny_classifier):
     defense, model = DEFENSES[defense](), tiny_classifier.double()
-    found = gradient_of(BPDA().attacked(defense, model), photos.double())
-    torch.testing.assert_close(found, gradient_of(model, defense(photos.double(), model)))
+    through_it = gradient_of(BPDA().attacked(defense, model), photos.double())
+    torch.testing.assert_close(through_it, gradient_of(model, defense(photos.double(), model)))
 
 
 @pytest.mark.parametrize("defense", DEFENSES)
 @pytest.mark.parametrize("threat", [Exact(), EoT(draws=1)])
 def test_exact_is_the_defenses_own_gradient(defense, threat, photos, tiny_classifier):
     defense = DEFENSES[defense]()
-    found = gradient_of(threat.attacked(defense, tiny_classifier), photos)
-    assert torch.equal(found, gradient_of(Defended(defense, tiny_classifier), photos))
-    assert (found.abs().amax((1, 2, 3)) > 0).all()
+    through_it = gradient_of(threat.attacked(defense, tiny_classifier), photos)
+    assert torch.equal(through_it, gradient_of(Defended(defense, tiny_classifier), photos))
+    assert (through_it.abs().amax((1, 2, 3)) > 0).all()
 
 
 @pytest.mark.parametrize("saliency", SALIENCIES)

@@ -37,5 +37,5 @@ def where_the_maxima_are(model, x, weights):
     """Σ of weight (B, 4) times maximum of each channel at the place of that maximum, (B, 1, H, W)."""
     features = model.with_features(x)[1]
     heights, places = features.flatten(2).max(2)
-    found = torch.zeros_like(features[:, 0]).flatten(1).scatter_add(1, places, weights * heights)
-    return found.view_as(features[:, :1])
+    contributions = torch.zeros_like(features[:, 0]).flatten(1).scatter_add(1, places, weights * heights)
+    return contributions.view_as(features[:, :1])

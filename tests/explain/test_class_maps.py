@@ -34,13 +34,13 @@ def model(request, tiny_classifier, resnet):
 
 def test_equal_to_the_definition(model, photos):
     labels = torch.tensor([[0, 2, 4], [1, 0, 3], [4, 3, 2]])
-    found = class_maps(photos, model, labels)
+    result = class_maps(photos, model, labels)
     scores, features = model.with_features(photos)
     for photo in range(3):
         for rank in range(3):
             label = labels[photo, rank]
             expected = sum(model.head.weight[label, c] * features[photo, c] for c in range(features.shape[1]))
-            torch.testing.assert_close(found[photo, rank], expected, rtol=0, atol=1e-5)
+            torch.testing.assert_close(result[photo, rank], expected, rtol=0, atol=1e-5)
             torch.testing.assert_close(
                 expected.mean() + model.head.bias[label], scores[photo, label], rtol=0, atol=1e-4
             )
@@ -83,12 +83,12 @@ def test_an_unknown_combination_is_refused():
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_the_robust_map_is_a_probability_for_each_pixel(model, photos, combination):
-    found = robust_cam(photos, model, top_k=5, combination=combination)
-    assert found.shape == (3, 1, 44, 53)
-    assert (found.amin((1, 2, 3)) == 0).all()
-    assert (found.amax((1, 2, 3)) == 1).all()
+    result = robust_cam(photos, model, top_k=5, combination=combination)
+    assert result.shape == (3, 1, 44, 53)
+    assert (result.amin((1, 2, 3)) == 0).all()
+    assert (result.amax((1, 2, 3)) == 1).all()
     alone = robust_cam(photos[1:2], model, top_k=5, combination=combination)
-    torch.testing.assert_close(alone[0], found[1], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(alone[0], result[1], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
@@ -110,10 +110,10 @@ def test_one_pass_through_the_network(tiny_classifier, photos):
 def test_the_object_map_is_what_lies_above_the_mean(model, photos):
     label = model(photos).argmax(1, keepdim=True)
     cam = enlarged(class_maps(photos, model, label), photos.shape[-2:])
-    found = object_map(photos, model)
+    result = object_map(photos, model)
     above = cam > cam.mean((2, 3), keepdim=True)
-    torch.testing.assert_close(found[above], (cam - cam.mean((2, 3), keepdim=True))[above])
-    assert (found[~above] == 0).all()
+    torch.testing.assert_close(result[above], (cam - cam.mean((2, 3), keepdim=True))[above])
+    assert (result[~above] == 0).all()
     # Shifted by any constant, as a bias does, it is the same, and never empty.
     model.head.weight.sub_(10 * model.head.weight.abs().max())
     assert (object_map(photos, model).amax((1, 2, 3)) > 0).all()

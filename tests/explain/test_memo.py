@@ -137,21 +137,21 @@ def test_what_is_known_need_not_be_asked(memo, x):
 class TestKeptWithIt:
     @staticmethod
     @kept_with_it
-    def told(x, *, factor=1):
+    def summed(x, *, factor=1):
         calls.append(factor)
         return {"sum": factor * float(x.sum())}
 
     def test_the_very_tensor_is_looked_at_once(self, x):
-        assert self.told(x, factor=2) is self.told(x, factor=2)
+        assert self.summed(x, factor=2) is self.summed(x, factor=2)
         assert calls == [2]
-        assert self.told(x.clone(), factor=2) == self.told(x, factor=2)
+        assert self.summed(x.clone(), factor=2) == self.summed(x, factor=2)
         assert calls == [2, 2]
 
     def test_options_and_changes_in_place_count(self, x):
-        first = self.told(x)
-        assert self.told(x, factor=3) != first
+        first = self.summed(x)
+        assert self.summed(x, factor=3) != first
         x += 1
-        assert self.told(x, factor=3)["sum"] == pytest.approx(3 * float(x.sum()))
+        assert self.summed(x, factor=3)["sum"] == pytest.approx(3 * float(x.sum()))
         assert calls == [1, 3, 3]
 
     def test_it_goes_with_the_tensor(self, x):

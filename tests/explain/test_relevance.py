@@ -101,8 +101,8 @@ def test_relevance_is_conserved(model, photos, start):
     expected = put_in(model, x, start, 3)
     errors = []
     for epsilon in (1e-2, 1e-5, 1e-8):
-        found = relevance(x, model, start=start, top_k=3, epsilon=epsilon)
-        errors.append(float(((found.sum((1, 2, 3)) - expected) / expected).abs().max()))
+        result = relevance(x, model, start=start, top_k=3, epsilon=epsilon)
+        errors.append(float(((result.sum((1, 2, 3)) - expected) / expected).abs().max()))
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 1e-4
 
@@ -114,9 +114,9 @@ def test_what_is_missing_is_what_biases_keep(photos):
     scores = model(x)
     kept = [model.head.bias[label] for label in scores.argmax(1)]
     kept = torch.stack([own - (model.head.bias.sum() - own) / 4 for own in kept])
-    found = relevance(x, model, start="predicted", epsilon=1e-10).sum((1, 2, 3))
+    result = relevance(x, model, start="predicted", epsilon=1e-10).sum((1, 2, 3))
     assert (kept.abs() > 1e-3).all()
-    torch.testing.assert_close(found, above_the_rest(scores, 1) - kept, rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(result, above_the_rest(scores, 1) - kept, rtol=1e-5, atol=1e-9)
 
 
 def test_a_constant_on_all_logits_changes_nothing(photos):
@@ -126,19 +126,19 @@ def test_a_constant_on_all_logits_changes_nothing(photos):
     for shift in (-5, 5):
         model.head.bias.copy_(biases + shift)
         for start in STARTS:
-            found = relevance(x, model, start=start, top_k=2, epsilon=1e-12)
-            torch.testing.assert_close(found, expected[start], rtol=1e-5, atol=1e-9)
+            result = relevance(x, model, start=start, top_k=2, epsilon=1e-12)
+            torch.testing.assert_close(result, expected[start], rtol=1e-5, atol=1e-9)
 
 
 @START
 def test_a_map_per_photo(model, photos, start):
-    found = relevance(photos.double(), model, start=start)
-    assert found.shape == (3, 1, 44, 53)
-    assert found.isfinite().all()
-    assert not found.requires_grad
-    assert (found.amax((1, 2, 3)) > 0).all()
+    result = relevance(photos.double(), model, start=start)
+    assert result.shape == (3, 1, 44, 53)
+    assert result.isfinite().all()
+    assert not result.requires_grad
+    assert (result.amax((1, 2, 3)) > 0).all()
     alone = relevance(photos[1:2].double(), model, start=start)
-    torch.testing.assert_close(alone[0], found[1], rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(alone[0], result[1], rtol=1e-8, atol=1e-12)
 
 
 def by_hand(x, model):
@@ -177,8 +177,8 @@ def test_equal_to_the_rules_by_hand(photos):
             nn.init.uniform_(values, 0.3, 1)
     model = classifier_of(network, network.features)
     x = photos.double()
-    found = relevance(x, model, start="predicted", epsilon=1e-12)
-    np.testing.assert_allclose(found, by_hand(x, model), rtol=1e-3, atol=1e-9)
+    result = relevance(x, model, start="predicted", epsilon=1e-12)
+    np.testing.assert_allclose(result, by_hand(x, model), rtol=1e-3, atol=1e-9)
 
 
 def test_a_way_that_adds_nothing_gets_nothing(photos):
@@ -193,8 +193,8 @@ def test_a_way_that_adds_nothing_gets_nothing(photos):
     with_block, without = (classifier_of(part, part.features, part.head) for part in (network, plain))
     for start in STARTS:
         expected = relevance(x, without, start=start, epsilon=1e-12)
-        found = relevance(x, with_block, start=start, epsilon=1e-12)
-        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-12)
+        result = relevance(x, with_block, start=start, epsilon=1e-12)
+        torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-12)
 
 
 def test_starts(photos):
@@ -261,9 +261,9 @@ def test_the_twin_goes_with_the_call(photos, monkeypatch, start):
         return network, stage
 
     monkeypatch.setattr(sys.modules[_twin.__module__], "_twin", noted)
-    found = relevance(photos.double(), made("built-in"), start=start)
+    result = relevance(photos.double(), made("built-in"), start=start)
     gc.collect()
-    assert found.any()
+    assert result.any()
     assert [twin() for twin in twins] == [None]
 
 
@@ -301,7 +301,7 @@ def test_another_thread_may_use_the_network_meanwhile(photos):
 
     usual, head = gradient(), model.network.head
     inside, go_on = threading.Event(), threading.Event()
-    forward, found = head.forward, {}
+    forward, answers = head.forward, {}
 
     def paused(features):
         if threading.current_thread() is worker:
@@ -310,7 +310,7 @@ def test_another_thread_may_use_the_network_meanwhile(photos):
         return forward(features)
 
     head.forward = paused
-    worker = threading.Thread(target=lambda: found.update(own=relevance(x, model, start="predicted")))
+    worker = threading.Thread(target=lambda: answers.update(own=relevance(x, model, start="predicted")))
     worker.start()
     assert inside.wait(60)
     assert hooks(model) == 0
@@ -318,4 +318,4 @@ def test_another_thread_may_use_the_network_meanwhile(photos):
     assert torch.equal(relevance(x, model, start="class-free"), expected["class-free"])
     go_on.set()
     worker.join(60)
-    assert torch.equal(found["own"], expected["predicted"])
+    assert torch.equal(answers["own"], expected["predicted"])

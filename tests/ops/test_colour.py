@@ -18,5 +18,5 @@ def test_equal_to_scikit_image_and_back():
 
 def test_deviations_are_those_of_noise():
     noise = torch.randn(1, 3, 400, 500, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = to_ycbcr(noise).std((2, 3))[0]
-    torch.testing.assert_close(found, ycbcr_deviations(noise).flatten(), rtol=0.01, atol=0)
+    measured = to_ycbcr(noise).std((2, 3))[0]
+    torch.testing.assert_close(measured, ycbcr_deviations(noise).flatten(), rtol=0.01, atol=0)

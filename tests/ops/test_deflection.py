@@ -87,6 +87,18 @@ def test_sources_lie_near_and_on_the_photo():
     corner = copies.targets == 0
     places = (rows[corner] * 5 + columns[corner]).bincount(minlength=25)
     assert stats.chisquare(places.numpy()).pvalue > 1e-3
+    inside = (copies.targets % 30 >= 4) & (copies.targets % 30 < 26)
+    across = (columns[inside] + 4).bincount(minlength=9)  # both ends of the window as often as its middle
+    assert stats.chisquare(across.numpy()).pvalue > 1e-3
+
+
+def test_in_a_corner_each_place_of_the_window_that_is_on_the_photo_is_as_likely():
+    copies = draw(torch.zeros(1, 1, 4, 5), 40_000, 2, seeds=[0], by_map=False)
+    for corner, first in ((0, 0), (19, 7)):  # first: the number of the upper left pixel within reach
+        sources = copies.sources[copies.targets == corner] - first
+        places = (sources // 5 * 3 + sources % 5).bincount(minlength=9)
+        assert len(places) == 9
+        assert stats.chisquare(places.numpy()).pvalue > 1e-3
 
 
 def test_pixels_are_drawn_as_often_as_the_map_leaves_them():

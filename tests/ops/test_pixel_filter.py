@@ -30,8 +30,8 @@ def by_hand(x, kernels, side):
 @pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
 def test_equals_a_plain_loop(side, height, width, order):
     x, kernels = drawn(2, 3, height, width), drawn(2, 3 * side**2, height, width, seed=1)
-    found = pixel_filtered(x.contiguous(memory_format=order), kernels.contiguous(memory_format=order))
-    np.testing.assert_allclose(found.numpy(), by_hand(x, kernels, side), rtol=1e-13)
+    by_kernels = pixel_filtered(x.contiguous(memory_format=order), kernels.contiguous(memory_format=order))
+    np.testing.assert_allclose(by_kernels.numpy(), by_hand(x, kernels, side), rtol=1e-13)
 
 
 def test_a_kernel_that_is_1_in_the_middle_keeps_the_photo():
@@ -54,12 +54,12 @@ def test_refuses_what_is_no_kernel(weights):
 
 def kept_bytes(function, *tensors):
     """Bytes that autograd keeps beside the storages of ``tensors`` themselves."""
-    known = {tensor.untyped_storage().data_ptr() for tensor in tensors}
+    addresses = {tensor.untyped_storage().data_ptr() for tensor in tensors}
     kept = {}
 
     def pack(tensor):
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
+        if storage.data_ptr() not in addresses:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 

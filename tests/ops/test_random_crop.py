@@ -37,3 +37,23 @@ def test_the_same_seed_draws_the_same_crop_and_half_are_mirrored():
         assert part == same_part
         mirrored += int(crop[0, 0, 0] > crop[0, 0, -1])
     assert 75 < mirrored < 125
+
+
+def test_shares_shapes_and_mirrors_are_those_that_are_promised():
+    """By the part that each crop names; a crop is mirrored where its columns fall from left to right."""
+    photo = torch.linspace(0, 250, 200).round().byte().expand(3, 300, 200)
+    shares, shapes, mirrored = [], [], 0
+    for seed in range(300):
+        crop, (left, top, right, bottom) = random_crop(photo, 16, torch.Generator().manual_seed(seed), 0.3)
+        assert crop.shape == (3, 16, 16)
+        assert crop.dtype == torch.uint8
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+        shares.append((right - left) * (bottom - top))
+        shapes.append((right - left) * 200 / ((bottom - top) * 300))
+        mirrored += int(crop[0, 8, 0] > crop[0, 8, -1])
+    assert 0.25 < min(shares) < 0.35
+    assert max(shares) <= 1
+    assert min(shapes) == pytest.approx(3 / 4, abs=0.03)
+    assert max(shapes) == pytest.approx(4 / 3, abs=0.05)
+    assert 0.4 < mirrored / 300 < 0.6

@@ -57,8 +57,8 @@ def test_equal_to_scikit_image(dtype, tolerance, wavelet, mode, ycbcr, sigma, le
         convert2ycbcr=ycbcr,
         channel_axis=-1,
     )
-    found = denoise(batched(picture), sigma=sigma, wavelet=wavelet, mode=mode, levels=levels, ycbcr=ycbcr)
-    np.testing.assert_allclose(found.result[0].permute(1, 2, 0), expected, rtol=0, atol=tolerance)
+    shrinkage = denoise(batched(picture), sigma=sigma, wavelet=wavelet, mode=mode, levels=levels, ycbcr=ycbcr)
+    np.testing.assert_allclose(shrinkage.result[0].permute(1, 2, 0), expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("sigma", [0.04, None])

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from attacks.base import eight_bit
 from attacks.patch_training import Lesson, Recipe, Training
 from attacks.placement import pasted
 from attacks.universal_patch import Patch
 from evaluation.many_photos.patch_training import lessons, measured
+from ops.coding import eight_bit, from_bytes, to_bytes
 from photos import (
     Photo,
     PhotoError,
@@ -98,13 +98,13 @@ class Course(Background[Formed]):
         for lesson in lessons(
             self.training, len(self._small), lambda numbers: [self._small[n] for n in numbers]
         ):
-            pixels = (self.training.patch[0] * 255).round().to("cpu", torch.uint8)
+            pixels = to_bytes(self.training.patch[0]).cpu()
             yield Formed(lesson, pixels)
 
     @property
     def patch(self) -> Patch:
         """As it is now, rounded to 8 bits."""
-        return Patch(self.parts[-1].pixels.float() / 255, self.training.recipe.share, self.target)
+        return Patch(from_bytes(self.parts[-1].pixels), self.training.recipe.share, self.target)
 
 
 def _reduced(photo: Photo, side: int) -> Tensor:
@@ -338,7 +338,7 @@ def _scrubber(course: Course) -> None:
     scene = course.squares[:1]
     frames = [
         to_png(
-            render(Step("photo", pasted(scene, course.training.box, parts[n].pixels.float() / 255), "photo"))
+            render(Step("photo", pasted(scene, course.training.box, from_bytes(parts[n].pixels)), "photo"))
         )
         for n in at
     ]

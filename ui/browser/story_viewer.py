@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from story import Kind, Step
-from story.render import legend, limits
+from story.render import eight_bits, legend, limits
 from ui.browser.assembly import assemble
 from ui.browser.formula import formula_markup
 from ui.browser.parcel import digest_of, pack
@@ -173,7 +173,7 @@ def _quantise(panel: Panel) -> tuple[bytes, dict[str, Any]]:
     whole = bool(finite.all())
     if panel.kind == "photo":
         shown = (values if whole else np.where(finite, values, 0)).clip(0, 1)
-        return np.rint(shown * values.dtype.type(255)).astype(np.uint8).tobytes(), scale
+        return eight_bits(shown).tobytes(), scale
     finite_values = (values if whole else values[finite]).astype(np.float64)
     low, high = (float(finite_values.min()), float(finite_values.max())) if finite_values.size else (0.0, 0.0)
     shares = np.rint((finite_values - low) * (_LEVELS / ((high - low) or 1.0))).astype("<u2")

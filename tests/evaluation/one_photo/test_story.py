@@ -9,12 +9,13 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from attacks import ATTACKS, Report, eight_bit
+from attacks import ATTACKS, Report
 from classifiers.base import Classifier
 from defenses import DEFENSES, THREATS
 from evaluation.measures.metrics import psnr
 from evaluation.one_photo.story import attacked_story, defended_story, run_story
 from explain import Memo
+from ops.coding import eight_bit
 from photos import gallery, gallery_photo
 from story import by_name
 from tests.defenses.contrast import contrast_classifier

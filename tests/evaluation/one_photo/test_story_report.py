@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from attacks import ATTACKS, eight_bit
+from attacks import ATTACKS
 from defenses import DEFENSES
 from evaluation.measures.metrics import ndcg
 from evaluation.one_photo.report import attacked_arrays, report, save_story
 from evaluation.one_photo.story import run_story
+from ops.coding import eight_bit
 from photos import gallery, gallery_photo
 
 FGSM = ATTACKS["fgsm"](eps=8 / 255)

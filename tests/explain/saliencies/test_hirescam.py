@@ -19,10 +19,10 @@ def test_hirescam_lies_where_the_maxima_are(x):
     """Behind a maximum over all places each channel counts at one place, and there with all of its score."""
     model, linear = behind_a_maximum()
     scores = model(x)
-    found = evidence(x, model)
-    torch.testing.assert_close(found, where_the_maxima_are(model, x, linear.weight[scores.argmax(1)]))
-    torch.testing.assert_close(found.sum((1, 2, 3)), scores.amax(1))
-    torch.testing.assert_close(saliency(x, model, method="hirescam"), found.clamp(min=0))
+    by_place = evidence(x, model)
+    torch.testing.assert_close(by_place, where_the_maxima_are(model, x, linear.weight[scores.argmax(1)]))
+    torch.testing.assert_close(by_place.sum((1, 2, 3)), scores.amax(1))
+    torch.testing.assert_close(saliency(x, model, method="hirescam"), by_place.clamp(min=0))
 
 
 def test_formula(model):
