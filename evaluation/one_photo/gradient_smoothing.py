@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from classifiers.base import Classifier
+from classifiers.device import in_halves
 from defenses import LGS
 from explain import logits, remember
 
@@ -43,29 +44,16 @@ def ribbon_over(lams: Sequence[float], x: Tensor, model: Classifier, defense: LG
     """
     region = defense.region(x, model)
 
-    def probabilities(strengths: Tensor) -> Tensor:
-        smoothed = defense.smooth(x, region, strengths)
+    strengths = torch.tensor(lams, dtype=torch.float64).to(x).view(-1, 1, 1, 1)
+
+    def probabilities(part: slice) -> Tensor:
+        smoothed = defense.smooth(x, region, strengths[part])
         scores = model(smoothed)
         if x.device.type == "cpu":  # elsewhere to read their bytes takes as long as to ask again
             for photo, answer in zip(smoothed.split(1), scores.split(1), strict=True):
                 remember(logits, answer, photo, model)
         return scores.softmax(1).cpu()
 
-    strengths = torch.tensor(lams, dtype=torch.float64).to(x).view(-1, 1, 1, 1)
     most = max(1, _PIXELS // (x.shape[2] * x.shape[3]))
-    answers = torch.cat([halved_to_fit(probabilities, part) for part in strengths.split(most)])
-    return Ribbon(np.array(lams, np.float64), answers.numpy())
-
-
-def halved_to_fit(function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-    """``function`` of all ``inputs`` (N, ...) at once, or of halves where the memory does not suffice."""
-    try:
-        return function(inputs)
-    except torch.OutOfMemoryError:
-        if len(inputs) == 1:
-            raise
-    # Not inside the handler, where the traceback still holds the tensors.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(inputs) // 2
-    return torch.cat([halved_to_fit(function, half) for half in (inputs[:middle], inputs[middle:])])
+    answers = in_halves(len(strengths), probabilities, most)[0]
+    return Ribbon(np.array(lams, np.float64), torch.cat(answers).numpy())

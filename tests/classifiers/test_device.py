@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from classifiers import ClassifierError, available_devices, device, pick_device
+from classifiers.device import in_halves, out_of_memory
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,3 +100,50 @@ print(pages_fetched())
     # The heap lies elsewhere in each process, and in some of them half is fetched again.
     most = fetched("not") / 2
     assert any(fetched("picked") < most for _ in range(5))
+
+
+@pytest.mark.parametrize(("fits", "parts"), [(9, [7]), (4, [4, 3]), (3, [2, 2, 2, 1]), (1, [1] * 7)])
+def test_batches_are_halved_until_they_fit(fits, parts):
+    made = []
+
+    def compute(part):
+        count = part.stop - part.start
+        if count > fits:
+            raise torch.OutOfMemoryError("too many")
+        made.append(count)
+        return list(range(part.start, part.stop))
+
+    results, most = in_halves(7, compute, 16)
+    assert made == parts
+    assert [number for result in results for number in result] == list(range(7))
+    assert most <= max(fits, 16 if fits >= 7 else fits)
+
+
+def test_one_photo_that_does_not_fit_is_an_error():
+    def compute(part):
+        raise torch.OutOfMemoryError("too many")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        in_halves(3, compute, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (MemoryError(), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("shapes do not fit"), False),
+        (ValueError("alloc"), False),
+    ],
+)
+def test_what_says_that_the_memory_did_not_suffice(error, known):
+    assert out_of_memory(error) == known
+
+
+def test_another_error_is_not_tried_in_halves():
+    def compute(part):
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        in_halves(4, compute, 4)

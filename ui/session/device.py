@@ -11,6 +11,7 @@ import torch
 
 import classifiers
 from classifiers import Classifier
+from classifiers.device import out_of_memory
 from ui.session.shelf import Shelf
 
 OUT_OF_MEMORY = (
@@ -29,11 +30,8 @@ def on_device() -> Iterator[None]:
     with _device:
         try:
             yield
-        except (torch.OutOfMemoryError, MemoryError):
-            error = ValueError(OUT_OF_MEMORY)
-        except RuntimeError as failure:
-            # The CPU's allocator has no type of its own for it.
-            if "alloc" not in str(failure):
+        except (RuntimeError, MemoryError) as failure:
+            if not out_of_memory(failure):
                 raise
             error = ValueError(OUT_OF_MEMORY)
         else:

@@ -9,7 +9,6 @@ import torch
 from attacks import ATTACKS
 from attacks.labels import random_target
 from classifiers.base import ClassifierError
-from classifiers.device import in_halves
 from defenses import DEFENSES, LGS, SLGS, Oblivious, SmoothingVote
 from defenses.threats import BPDA
 from evaluation.many_photos.batch import Batch, Plan, measure
@@ -187,31 +186,6 @@ def test_no_photo_hears_of_the_others(photos, tiny_classifier, name):
         assert (cell.predicted[order] == other.predicted).all()
         assert (cell.target[order] == other.target).all()
         np.testing.assert_allclose(cell.probability[order], other.probability, atol=1e-4)
-
-
-@pytest.mark.parametrize(("fits", "parts"), [(9, [7]), (4, [4, 3]), (3, [2, 2, 2, 1]), (1, [1] * 7)])
-def test_batches_are_halved_until_they_fit(fits, parts):
-    made = []
-
-    def compute(part):
-        count = part.stop - part.start
-        if count > fits:
-            raise torch.OutOfMemoryError("too many")
-        made.append(count)
-        return list(range(part.start, part.stop))
-
-    results, most = in_halves(7, compute, 16)
-    assert made == parts
-    assert [number for result in results for number in result] == list(range(7))
-    assert most <= max(fits, 16 if fits >= 7 else fits)
-
-
-def test_one_photo_that_does_not_fit_is_an_error():
-    def compute(part):
-        raise torch.OutOfMemoryError("too many")
-
-    with pytest.raises(torch.OutOfMemoryError):
-        in_halves(3, compute, 2)
 
 
 def test_a_passing_memory_knows_the_same_tensor_only(photos, tiny_classifier):

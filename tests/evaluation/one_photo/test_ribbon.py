@@ -1,26 +1,25 @@
-import pytest
+"""The ribbon is the defense at every strength, however few photos fit into memory."""
+
 import torch
 
-from evaluation.one_photo.gradient_smoothing import halved_to_fit
+from defenses import LGS
+from evaluation.one_photo.gradient_smoothing import ribbon_over
 
 
-def test_a_batch_that_does_not_fit_is_halved():
-    sizes = []
+def test_the_ribbon_is_the_defense_at_each_strength_also_in_halves(photos, tiny_classifier, monkeypatch):
+    x, lams = photos[:1], (0.0, 1.0, 2.0, 3.0, 4.0)
+    expected = [tiny_classifier(LGS(lam=lam)(x, tiny_classifier)).softmax(1)[0] for lam in lams]
+    counts = []
+    forward = type(tiny_classifier).forward
 
-    def picky(part):
-        if len(part) > 3:
+    def small(self, pictures):
+        if len(pictures) > 2:
             raise torch.OutOfMemoryError
-        sizes.append(len(part))
-        return part * 2
+        counts.append(len(pictures))
+        return forward(self, pictures)
 
-    inputs = torch.arange(10.0)
-    assert torch.equal(halved_to_fit(picky, inputs), inputs * 2)
-    assert max(sizes) <= 3
-
-
-def test_a_single_photo_that_does_not_fit_is_an_error():
-    def never(_part):
-        raise torch.OutOfMemoryError
-
-    with pytest.raises(torch.OutOfMemoryError):
-        halved_to_fit(never, torch.arange(4.0))
+    monkeypatch.setattr(type(tiny_classifier), "forward", small)
+    ribbon = ribbon_over(lams, x, tiny_classifier, LGS())
+    torch.testing.assert_close(torch.from_numpy(ribbon.probabilities), torch.stack(expected))
+    assert ribbon.lams.tolist() == list(lams)
+    assert sum(counts) == len(lams)
