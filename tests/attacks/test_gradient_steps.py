@@ -2,9 +2,11 @@
 
 import eagerpy
 import foolbox
+import numpy as np
 import pytest
 import torch
 import torchattacks
+from scipy import stats
 from torch import nn
 
 from attacks import ATTACKS
@@ -201,3 +203,12 @@ def test_length_one_photo_by_photo():
     gradient = torch.stack([torch.full((3, 2, 2), 5.0), torch.zeros(3, 2, 2), torch.full((3, 2, 2), -1e-3)])
     expected = torch.tensor([1.0, 0.0, -1.0]) / 12**0.5
     torch.testing.assert_close(to_length_one(gradient)[:, 0, 0, 0], expected)
+
+
+def test_the_l2_start_is_drawn_evenly_from_the_ball():
+    """In a ball of n dimensions the share of its volume within a draw's radius is even: (r / ε)^n."""
+    for size in ((1, 1), (1, 2)):
+        x = torch.full((1, 3, *size), 0.5, dtype=torch.float64)
+        radii = [float((PGDL2(eps=0.1, seed=seed).start(x) - x).norm()) for seed in range(400)]
+        shares = (np.array(radii) / 0.1) ** x.numel()
+        assert stats.kstest(shares, "uniform").pvalue > 1e-3

@@ -105,6 +105,16 @@ def test_ends_when_all_are_done(photos, model):
     assert torch.equal(at_once.attacked.cpu(), at_once.frames[0])
 
 
+def test_a_probability_that_is_just_reached_is_reached(photos):
+    class Undecided(nn.Module):
+        def forward(self, x):
+            return torch.zeros(len(x), 2, dtype=x.dtype) + 0 * x.sum((1, 2, 3))[:, None]
+
+    trace = LaVAN(iterations=5, stop_at=0.5).run(photos, torch.tensor([0, 1, 0]), Undecided())
+    assert (trace.probability == 0.5).all()
+    assert trace.iterations == 1
+
+
 def test_loss_is_the_lost_margin(photos, model):
     trace = LaVAN(iterations=3, stop_at=1.0).run(photos.double(), Y, model)
     source = likeliest_other(model(photos.double()), Y)

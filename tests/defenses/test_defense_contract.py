@@ -73,6 +73,8 @@ def test_every_step_keeps_the_promise_of_its_kind(defense, photos, tiny_classifi
     assert not defense.finds or defense.finds in names
     assert torch.equal(steps[0].map, photos)
     assert torch.equal(by_name(steps, "result").map, defense(photos, tiny_classifier))
+    largest = torch.stack([(by_name(steps, "result").map - photos)[:, c].abs() for c in range(3)]).amax(0)
+    assert torch.equal(by_name(steps, "difference").map[:, 0], largest)
     for step in steps:
         assert step.map.shape[0] == 3
         assert step.map.shape[2:] == photos.shape[2:]

@@ -29,6 +29,8 @@ def test_equal_to_scikit_image(photos, tiny_classifier):
             mask = dilation(mask, square)
         np.testing.assert_array_equal(by_name(steps, "after dilation").map[number, 0], mask)
         picture = x[number].permute(1, 2, 0).numpy()
+        grey = np.where(mask[..., None] > 0, 0.5, picture)
+        np.testing.assert_array_equal(by_name(steps, "hole").map[number].permute(1, 2, 0), grey)
         expected = inpaint_biharmonic(picture, mask > 0, channel_axis=-1).clip(0, 1)
         np.testing.assert_allclose(by_name(steps, "result").map[number].permute(1, 2, 0), expected, atol=1e-9)
 

@@ -1,9 +1,13 @@
 """The classic filters: their steps, and the formula of each against a plain reading of it."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
+from skimage import restoration
 
 from defenses import DEFENSES
 from defenses.filters import FILTERS
@@ -57,3 +61,46 @@ def test_the_least_total_variation_is_below_that_of_its_neighbours(photos):
     for other in (x, x.mean((2, 3), keepdim=True).expand_as(x), *blurred):
         for share in (0.05, 0.3):
             assert energy(smoothed + share * (other - smoothed)) > 0.99 * least
+
+
+def saved(photo, quality):
+    """(H, W, 3) through a JPEG file."""
+    file = io.BytesIO()
+    Image.fromarray(np.round(photo * 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)) / 255
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reference"),
+    [
+        ("jpeg", {"quality": 20}, lambda photo: saved(photo, 20)),
+        (
+            "median",
+            {"window": 5},
+            lambda photo: ndimage.median_filter(photo, (5, 5, 1), mode="mirror"),
+        ),
+        (
+            "bilateral",
+            {"sigma_color": 0.2, "sigma_spatial": 1.5},
+            lambda photo: restoration.denoise_bilateral(
+                photo, sigma_color=0.2, sigma_spatial=1.5, channel_axis=-1
+            ),
+        ),
+        (
+            "tvm",
+            {"weight": 0.3},
+            lambda photo: restoration.denoise_tv_chambolle(photo, weight=0.3, channel_axis=-1),
+        ),
+        (
+            "non-local-means",
+            {"sigma": 0.1},
+            lambda photo: restoration.denoise_nl_means(
+                photo, patch_size=5, patch_distance=6, h=0.08, sigma=0.1, fast_mode=True, channel_axis=-1
+            ),
+        ),
+    ],
+)
+def test_equal_to_a_library(name, values, reference, photos):
+    smoothed = DEFENSES[name](**values)(photos.double(), None)
+    for photo, result in zip(photos.double().permute(0, 2, 3, 1).numpy(), smoothed, strict=True):
+        np.testing.assert_allclose(result.permute(1, 2, 0), reference(photo).clip(0, 1), atol=1e-9)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from skimage import restoration
 from skimage.restoration import denoise_wavelet
 
 from defenses import PixelDeflection
@@ -143,6 +144,34 @@ def test_the_map_that_is_shown_is_made(photos, tiny_classifier, combine):
     low, high = large.min((2, 3), keepdims=True), large.max((2, 3), keepdims=True)
     shown = by_name(PixelDeflection(top_k=3, combine=combine).steps(x, model), "robust cam").map
     np.testing.assert_allclose(shown, (large - low) / (high - low), atol=1e-9)
+
+
+BY_SCIKIT_IMAGE = {
+    "tvm": lambda photo: restoration.denoise_tv_chambolle(photo, weight=0.2, channel_axis=-1),
+    "bilateral": lambda photo: restoration.denoise_bilateral(
+        photo, sigma_color=0.07, sigma_spatial=2, channel_axis=-1
+    ),
+    "non-local-means": lambda photo: restoration.denoise_nl_means(
+        photo, patch_size=5, patch_distance=6, h=0.8 * 0.07, sigma=0.07, fast_mode=True, channel_axis=-1
+    ),
+    "wiener": lambda photo: np.stack(
+        [
+            restoration.wiener(channel, np.ones((1, 1)), 0.2, clip=False)
+            for channel in np.moveaxis(photo, 2, 0)
+        ],
+        -1,
+    ),
+    "none": lambda photo: photo,
+}
+
+
+@pytest.mark.parametrize("denoiser", BY_SCIKIT_IMAGE)
+def test_the_other_denoisers_are_scikit_images(photos, tiny_classifier, denoiser):
+    defense = PixelDeflection(deflections=0, denoiser=denoiser, sigma=0.07, weight=0.2)
+    result = defense(photos.double(), tiny_classifier.double())
+    for photo, smoothed in zip(photos.double().permute(0, 2, 3, 1).numpy(), result, strict=True):
+        expected = BY_SCIKIT_IMAGE[denoiser](photo).clip(0, 1)
+        np.testing.assert_allclose(smoothed.permute(1, 2, 0), expected, atol=1e-9)
 
 
 def test_without_the_wavelets_no_detail_is_shrunk(photos, tiny_classifier):

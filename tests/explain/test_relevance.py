@@ -107,6 +107,13 @@ def test_relevance_is_conserved(model, photos, start):
     assert errors[2] < 1e-4
 
 
+@pytest.mark.parametrize(("top_k", "labels"), [(1, 1), (3, 3), (4, 4), (10, 4)])
+def test_top_k_counts_at_most_all_labels_but_one(photos, top_k, labels):
+    x, model = photos.double(), without_biases(made("built-in"))
+    result = relevance(x, model, start="top-k", top_k=top_k, epsilon=1e-10).sum((1, 2, 3))
+    torch.testing.assert_close(result, above_the_rest(model(x), labels), rtol=1e-5, atol=1e-9)
+
+
 def test_what_is_missing_is_what_biases_keep(photos):
     x, model = photos.double(), made("built-in")
     without_biases(model)

@@ -24,6 +24,10 @@ def test_smoothgrad_equals_a_plain_loop_over_numpys_mean(model, x):
     np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
+def test_the_noise_is_within_what_the_paper_advises():
+    assert 0.1 <= NOISE <= 0.2
+
+
 def test_smoothgrad_keeps_to_the_label_of_the_photo_itself():
     """On its noisy copies the label wavers, and slopes towards both labels would cancel out."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(48, 2))
