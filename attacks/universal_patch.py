@@ -138,7 +138,7 @@ class UniversalPatch(PatchAttack):
         return None if self.patch in self.OWN else card_of(self.patch)
 
     @property
-    def chosen(self) -> Patch:
+    def pasted_patch(self) -> Patch:
         """The patch itself.
 
         Raises:
@@ -149,17 +149,17 @@ class UniversalPatch(PatchAttack):
     @property
     def target_label(self) -> str | None:
         """The label that the patch makes its classifier say; None where nobody knows."""
-        return (self.card or self.chosen).target
+        return (self.card or self.pasted_patch).target
 
     @property
     def covers(self) -> float:
         """The patch's own share, scaled."""
-        return (self.card or self.chosen).share * self.scale**2
+        return (self.card or self.pasted_patch).share * self.scale**2
 
     def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:
         """One pasting."""
         del y, model, trail
-        return self._placed(x, self.chosen.pixels)[0]
+        return self._placed(x, self.pasted_patch.pixels)[0]
 
     def mask(self, x: Tensor) -> Tensor:
         """(B, 1, H, W), 1 where any of the patch lies."""

@@ -27,6 +27,7 @@ from evaluation.many_photos.measuring import command, in_parts
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.quality import quality
 from evaluation.one_photo.advfilter import ALL
+from ops.coding import from_bytes
 from photos import Source
 from story.table import markdown_table
 from training import checkpoint
@@ -79,14 +80,14 @@ def figures_of(
             pictures |= {row_of(variant, name): picture for name, picture in denoised(network, x).items()}
         columns: dict[tuple[str, str], Tensor] = {}
         for row, picture in pictures.items():
-            judged = quality(picture, before / 255, labels, model)
+            judged = quality(picture, from_bytes(before), labels, model)
             columns |= {(row, figure): getattr(judged, figure) for figure in ("right", "psnr", "ssim")}
             if hardened is not None:
                 columns[row, "right, hardened"] = (predicted(hardened, picture) == labels).cpu()
         return columns
 
     for number, eps in enumerate(ALL):
-        attacked = clean.float() / 255 if number == 0 else pairs.attacked(number - 1)
+        attacked = from_bytes(clean) if number == 0 else pairs.attacked(number - 1)
         parts = in_parts(part, attacked, clean, pairs.labels, model=model, name=f"ε {eps:g}")
         for row, figure in parts[0]:
             column = torch.cat([one[row, figure] for one in parts]).double()

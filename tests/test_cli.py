@@ -90,7 +90,7 @@ def strict(text):
     return json.loads(text, parse_constant=refuse)
 
 
-def told(folder):
+def report_in(folder):
     return strict((folder / "story.json").read_text(encoding="utf-8"))
 
 
@@ -140,7 +140,7 @@ def test_attack_writes_its_story(cli, cat, out, name):
     printed = cli("attack", cat, "--attack", name, *fewer(name), *SMALL, "--out", out, "--quiet")
     assert printed.err == ""
     assert "→" in printed.out
-    report = told(out)
+    report = report_in(out)
     assert report["photo"]["sha256"] == hashlib.sha256(cat.read_bytes()).hexdigest()
     assert (report["photo"]["height"], report["photo"]["width"]) == (90, 120)
     assert report["classifier"] == default_name()
@@ -183,7 +183,7 @@ def test_defend_writes_its_story(cli, cat, out, name):
     value = first.choices[-1] if first.choices else first.type((first.low + first.high) / 2)
     given = [f"--{first.name}", first.show(value)]
     cli("defend", cat, "--defense", name, *given, *attack, *SMALL, "--out", out)
-    report = told(out)
+    report = report_in(out)
     assert report["defense"]["name"] == name
     assert from_flags(DEFENSES, report["defense"]) == DEFENSES[name](**{first.name: value})
     assert report["attack"]["parameters"]["eps"] == 16
@@ -220,7 +220,7 @@ def check_files(folder, report):
 
 def test_defend_without_an_attack(cli, out):
     printed = cli("defend", PHOTO, "--defense", "lgs", *SMALL, "--out", out)
-    report = told(out)
+    report = report_in(out)
     assert report["attack"] is report["attacked"] is None
     assert report["seconds"]["attack"] == 0
     assert "label kept" in printed.out or "label lost" in printed.out
@@ -232,7 +232,7 @@ def test_an_earlier_story_leaves_nothing_behind(cli, out):
     (out / "notes.txt").write_text("mine")
     cli("defend", PHOTO, "--defense", "lgs", *SMALL, "--out", out)
     (out / "notes.txt").unlink()
-    check_files(out, told(out))
+    check_files(out, report_in(out))
 
 
 def test_two_runs_write_the_same_pictures_and_arrays(cli, tmp_path):
@@ -246,7 +246,7 @@ def test_two_runs_write_the_same_pictures_and_arrays(cli, tmp_path):
 
 def test_json_is_all_that_stands_on_standard_output(cli, out):
     printed = cli("attack", PHOTO, "--attack", "pgd", "--iterations", "2", *SMALL, "--out", out, "--json")
-    assert strict(printed.out) == told(out)
+    assert strict(printed.out) == report_in(out)
     assert "2/2" in printed.err
 
 
@@ -256,7 +256,7 @@ def test_json_is_all_that_stands_on_standard_output(cli, out):
 def test_epsilon_is_in_units_of_255(cli, out):
     for text in ("8", "8/255"):
         cli("attack", PHOTO, "--attack", "fgsm", "--eps", text, *SMALL, "--out", out)
-        assert told(out)["attack"]["parameters"]["eps"] == 8
+        assert report_in(out)["attack"]["parameters"]["eps"] == 8
 
 
 @pytest.mark.parametrize(
@@ -270,12 +270,12 @@ def test_epsilon_is_in_units_of_255(cli, out):
 def test_the_recorded_command_makes_the_story_again(cli, cat, out, line):
     words = [str(cat) if word == "{}" else word for word in line.split()]
     cli(*words, *SMALL, "--out", out)
-    first = told(out)
+    first = report_in(out)
     arrays = (out / "attacked.npz").read_bytes(), (out / "steps.npz").read_bytes()
     words = shlex.split(first["command"])
     assert words[:2] == ["python", "cli.py"]
     cli(*words[2:])
-    again = told(out)
+    again = report_in(out)
     assert first | {"seconds": None} == again | {"seconds": None}
     assert arrays == ((out / "attacked.npz").read_bytes(), (out / "steps.npz").read_bytes())
 
@@ -284,7 +284,7 @@ def test_the_recorded_command_makes_the_story_again(cli, cat, out, line):
 def test_the_recorded_parameters_given_as_flags_are_the_same_attack(cli, out, name):
     line = ["attack", PHOTO, "--attack", name, *SMALL, "--out", out]
     cli(*line, "--eps", "4.0035/255", *fewer(name))
-    parameters = told(out)["attack"]["parameters"]
+    parameters = report_in(out)["attack"]["parameters"]
     before = (out / "attacked.npz").read_bytes()
     cli(*line, *(f"--{flag}={value}" for flag, value in parameters.items()))
     assert (out / "attacked.npz").read_bytes() == before
@@ -297,10 +297,10 @@ def test_an_implausibly_small_strength_is_asked_about(sentence, out):
 
 def test_a_target_that_the_photo_has_is_not_reached(cli, out):
     cli("attack", PHOTO, "--attack", "noise", *SMALL, "--out", out)
-    label = told(out)["clean"]["top"][0]["label"]
+    label = report_in(out)["clean"]["top"][0]["label"]
     line = ["attack", PHOTO, "--attack", "lavan", "--iterations", "2", "--target", label]
     printed = cli(*line, *SMALL, "--out", out)
-    assert told(out)["attack"]["success"] is told(out)["attack"]["success_8bit"] is False
+    assert report_in(out)["attack"]["success"] is report_in(out)["attack"]["success_8bit"] is False
     assert f"{label} was there before the attack" in printed.out
     assert "reached" not in printed.out
 
@@ -309,10 +309,10 @@ def test_a_target_makes_an_attack_targeted(cli, out):
     cli(
         "attack", PHOTO, "--attack", "pgd", "--iterations", "1", "--target", "GOLF ball", *SMALL, "--out", out
     )
-    attack = told(out)["attack"]
+    attack = report_in(out)["attack"]
     assert attack["target"] == "golf ball"
     assert attack["parameters"]["goal"] == "targeted"
-    assert attack["source"] == told(out)["clean"]["top"][0]["label"]
+    assert attack["source"] == report_in(out)["clean"]["top"][0]["label"]
 
 
 def test_the_seed_reaches_the_attack_and_fixes_the_random_label(cli, out):
@@ -321,7 +321,7 @@ def test_the_seed_reaches_the_attack_and_fixes_the_random_label(cli, out):
         for name in ("lavan", "fgsm"):
             goal = ["--goal", "targeted"] if name == "fgsm" else fewer(name)
             cli("attack", PHOTO, "--attack", name, *goal, "--seed", seed, *SMALL, "--out", out)
-            attack = told(out)["attack"]
+            attack = report_in(out)["attack"]
             assert attack["parameters"].get("seed", seed) == seed
             assert attack["target"] == targets.setdefault(seed, attack["target"])
     assert len(set(targets.values())) > 1
@@ -330,16 +330,16 @@ def test_the_seed_reaches_the_attack_and_fixes_the_random_label(cli, out):
 def test_shared_parameters_are_told_apart(cli, out, sentence):
     line = ["defend", PHOTO, "--defense", "slgs", "--attack", "noise", *SMALL, "--out", out]
     cli(*line, "--attack.seed", "3", "--defense.seed", "4", "--sigma", "0.1", "--defense.lam", "2")
-    assert told(out)["attack"]["parameters"] == {"sigma": 0.1, "seed": 3}
-    assert told(out)["defense"]["parameters"]["seed"] == 4
-    assert told(out)["defense"]["parameters"]["lam"] == 2
+    assert report_in(out)["attack"]["parameters"] == {"sigma": 0.1, "seed": 3}
+    assert report_in(out)["defense"]["parameters"]["seed"] == 4
+    assert report_in(out)["defense"]["parameters"]["lam"] == 2
     assert "--attack.seed or --defense.seed" in sentence(*line, "--seed", "3")
 
 
 def test_a_seed_that_only_the_defense_has_needs_no_prefix(cli, out):
     line = ["defend", PHOTO, "--defense", "slgs", "--attack", "fgsm", *SMALL, "--out", out]
     cli(*line, "--seed", "7", "--attack.seed", "2", "--goal", "targeted")
-    assert told(out)["defense"]["parameters"]["seed"] == 7
+    assert report_in(out)["defense"]["parameters"]["seed"] == 7
 
 
 @pytest.mark.parametrize("command", ["attack", "defend"])
@@ -521,7 +521,7 @@ def test_a_process_that_succeeds(out):
     printed, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     assert "story.json" in printed
-    check_files(out, told(out))
+    check_files(out, report_in(out))
 
 
 def test_a_process_with_bad_input_and_an_old_terminal():
@@ -580,12 +580,12 @@ def test_a_closed_or_full_output():
 
 def test_a_vote_is_told(cli, cat, out):
     text = cli("defend", cat, "--defense", "smoothing-vote", *SMALL, "--out", out).out
-    defended = told(out)["defended"]
+    defended = report_in(out)["defended"]
     assert len(defended["votes"]) == 3
     most = max(defended["votes"].count(vote) for vote in defended["votes"])
     assert defended["outcome"] == ("accepted" if most > 1 else "rejected")
     assert ("rejected" in text) == (most == 1)
-    assert "outcome" not in told(out)["clean"]
+    assert "outcome" not in report_in(out)["clean"]
 
 
 # what the attacker knows
@@ -596,17 +596,17 @@ THROUGH = ["--attack", "pgd", "--iterations", "2", "--eps", "16", "--step", "8"]
 def test_an_attack_through_the_defense_is_told(cli, cat, out):
     line = ["defend", cat, "--defense", "lgs", "--threshold", "0.05", *THROUGH, *SMALL, "--out", out]
     cli(*line)
-    assert told(out)["attack"]["threat"] == {"name": "oblivious", "parameters": {}}
-    assert told(out)["attack"]["over_draws"] is None
+    assert report_in(out)["attack"]["threat"] == {"name": "oblivious", "parameters": {}}
+    assert report_in(out)["attack"]["over_draws"] is None
     with np.load(out / "attacked.npz") as arrays:
         oblivious = arrays["attacked"]
     text = cli(*line, "--threat", "bpda").out
     assert "through the defense" in text
     assert "BPDA: Forwards through the defense" in text
-    attack = told(out)["attack"]
+    attack = report_in(out)["attack"]
     assert (attack["threat"]["name"], attack["threat"]["parameters"]) == ("bpda", {"draws": 1})
-    assert attack["success"] == (told(out)["defended"]["top"][0]["label"] != attack["source"])
-    check_files(out, told(out))
+    assert attack["success"] == (report_in(out)["defended"]["top"][0]["label"] != attack["source"])
+    check_files(out, report_in(out))
     with np.load(out / "attacked.npz") as arrays:
         assert not np.array_equal(arrays["attacked"], oblivious)
 
@@ -615,7 +615,7 @@ def test_a_random_defense_is_drawn_again(cli, cat, out):
     random = ["--defense", "pixel-deflection", "--map", "none", "--trials", "4"]
     line = ["defend", cat, *random, *THROUGH, "--threat", "eot", "--draws", "3", *SMALL, "--out", out]
     text = cli(*line).out
-    attack = told(out)["attack"]
+    attack = report_in(out)["attack"]
     assert (attack["threat"]["name"], attack["threat"]["parameters"]) == ("eot", {"draws": 3})
     over = attack["over_draws"]
     assert over["draws"] == 4
@@ -638,7 +638,7 @@ def test_compare_can_attack_through_each_defense(cli, cat, out):
 
 def test_lambda_may_be_automatic(cli, cat, out):
     cli("defend", cat, "--defense", "slgs", "--lam", "auto", *SMALL, "--out", out)
-    assert told(out)["defense"]["parameters"]["lam"] == "auto"
+    assert report_in(out)["defense"]["parameters"]["lam"] == "auto"
 
 
 @pytest.mark.parametrize(
@@ -769,7 +769,7 @@ def test_the_same_seed_gives_the_same_target_by_every_door(cli, many, out):
         run = out.parent / f"run {seed}"
         cli("evaluate", folder.parent, *lavan, "--seed", seed, *SMALL, "--out", run)
         (row,) = (row for row in rows_of(run) if row["attack"] == "lavan")
-        assert row["target"] == told(out)["attack"]["target"]
+        assert row["target"] == report_in(out)["attack"]["target"]
         photos = right_photos(open_source(str(folder.parent)), classifier, 64, 1, int(seed))
         assert [
             classifier.labels[number] for number in photos.targets(len(classifier.labels), int(seed))

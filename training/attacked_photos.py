@@ -22,6 +22,7 @@ from torch import Tensor
 from attacks.pgd import PGD
 from classifiers.base import Classifier
 from denoisers import STRENGTHS
+from ops.coding import from_bytes
 from photos import Source
 from training.labelled_photos import centre_crops
 from training.recipes import Described, setting
@@ -134,7 +135,7 @@ class AttackedPhotos:
                 continue
             seed = (self.recipe.seed * 10**6 + number) * len(STRENGTHS) + strength
             attack = PGD(eps=eps, step=eps / 30, iterations=self.recipe.iterations, seed=seed % 2**31)
-            x = photos[own].to(self.model.device) / 255
+            x = from_bytes(photos[own].to(self.model.device))
             with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.half):
                 attacked = attack.run(x, labels[own], self.model, frames=0).attacked
             changes.append(
@@ -205,4 +206,4 @@ class Pairs:
 def put_together(clean: Tensor, changes: Tensor, eps: Tensor) -> Tensor:
     """Attacked photos in [0, 1] of what ``Pairs.at`` gives, on its device."""
     change = changes.float() * (eps / LEVELS).view(-1, 1, 1, 1)
-    return (clean.float() / 255 + change).clamp(0, 1)
+    return (from_bytes(clean) + change).clamp(0, 1)

@@ -38,6 +38,7 @@ from denoisers.losses import fusion_loss, image_loss, semantic_features, semanti
 from denoisers.weights import FOLDER as DENOISERS
 from evaluation.measures.quality import Quality, joined, quality
 from evaluation.one_photo.advfilter import ALL
+from ops.coding import from_bytes
 from photos import open_source
 from training.assets import PHOTOS, halved, write_weights
 from training.attacked_photos import AttackedPhotos, AttackRecipe, Pairs, put_together
@@ -280,7 +281,7 @@ def train(training: Training, pairs: Pairs, checkpoint: Checkpoint, seconds: flo
         while (share := training.share(seconds)) < 1:
             clean, changes, eps = (part.to(device) for part in coming.result())
             coming = ahead.submit(drawn, training, pairs, training.steps + 1)
-            losses.append(training.step(clean.float() / 255, put_together(clean, changes, eps), eps, share))
+            losses.append(training.step(from_bytes(clean), put_together(clean, changes, eps), eps, share))
             now = time.monotonic()
             training.seconds += now - began
             began = now
@@ -298,7 +299,7 @@ def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, An
     figures: dict[str, dict[str, list[float]]] = {}
     clean = pairs.photos
     for strength in range(-1, len(STRENGTHS)):
-        attacked = clean.float() / 255 if strength < 0 else pairs.attacked(strength)
+        attacked = from_bytes(clean) if strength < 0 else pairs.attacked(strength)
         for name, judged in judged_denoised(network, attacked, clean, pairs.labels, model).items():
             for figure, value in judged.means.items():
                 figures.setdefault(name, {}).setdefault(figure, []).append(value)
@@ -317,7 +318,7 @@ def judged_denoised(
     for photos, before, truth in zip(*(part.split(batch) for part in (attacked, clean, labels)), strict=True):
         x = photos.to(model.device)
         for name, seen in {"attacked": x, **denoised(network, x)}.items():
-            judged = quality(seen, before.to(model.device) / 255, truth, model)
+            judged = quality(seen, from_bytes(before.to(model.device)), truth, model)
             by_name.setdefault(name, []).append(judged)
     return {name: joined(parts) for name, parts in by_name.items()}
 

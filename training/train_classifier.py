@@ -28,6 +28,7 @@ import classifiers
 from classifiers.builtin import ASSETS, BUILTIN, builtin_files
 from classifiers.network import POOLINGS, VGG_DEPTHS, VGG_WIDTHS, build
 from classifiers.weights import sha256
+from ops.coding import from_bytes
 from ops.random_crop import random_crop
 from photos import Source, open_source
 from training.assets import PHOTOS, halved, write_weights
@@ -204,7 +205,7 @@ def mixed(photos: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, f
 def predict(network: nn.Module, photos: Tensor, device: torch.device, batch: int = 64) -> Tensor:
     """Logits (N, labels) of (N, 3, S, S) uint8 photos."""
     network.eval()
-    return torch.cat([network(normalised(part.to(device) / 255)).cpu() for part in photos.split(batch)])
+    return torch.cat([network(normalised(from_bytes(part.to(device)))).cpu() for part in photos.split(batch)])
 
 
 def accuracy(logits: Tensor, labels: Tensor, top: int) -> float:
@@ -283,7 +284,7 @@ def train(
         generator.manual_seed(draws_of(recipe, step))
         side = recipe.side(epoch)
         crops = [random_crop(photos[i], side, generator, recipe.smallest_crop) for i in numbers.tolist()]
-        batch = jittered(torch.stack([crop for crop, _ in crops]) / 255, recipe.jitter, generator)
+        batch = jittered(from_bytes(torch.stack([crop for crop, _ in crops])), recipe.jitter, generator)
         taught = None
         if maps is not None:
             taught = opinions(maps[numbers], torch.tensor([part for _, part in crops]))

@@ -25,7 +25,7 @@ from attacks import universal_patch
 from attacks.patch_training import RECIPES, Recipe, Training
 from classifiers.weights import sha256
 from evaluation.many_photos.patch_training import lessons, measured
-from ops.coding import eight_bit, to_bytes
+from ops.coding import eight_bit, from_bytes, to_bytes
 from photos import Source, gallery_photo, open_source
 from training.assets import PHOTOS, write_weights
 from training.checkpoint import FOLDER, Checkpoint
@@ -61,7 +61,7 @@ def write_assets(training: Training, name: str, start: str, photos: Source, fold
     rounded = eight_bit(training.patch)
     data = safetensors.torch.save({"patch": to_bytes(rounded[0]).cpu().contiguous()})
     recipe, target = training.recipe, training.model.labels[training.target]
-    batches = (part / 255 for part in centre_crops(photos, training.model.working_size).split(64))
+    batches = (from_bytes(part) for part in centre_crops(photos, training.model.working_size).split(64))
     card = {
         "name": name,
         "kind": "adversarial-patch" if recipe.anywhere else "lavan",

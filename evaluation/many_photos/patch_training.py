@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attacks.patch_training import Lesson, Training
 from attacks.stickers import scattered, straight, stuck
+from ops.coding import from_bytes
 from ops.random_crop import random_crop
 
 TURN = 20.0
@@ -33,7 +34,7 @@ def lessons(training: Training, count: int, photos: Callable[[list[int]], list[T
             random_crop(photo, model.working_size, generator, recipe.smallest_crop)[0]
             for photo in photos(drawn)
         ]
-        yield training.learn(torch.stack(crops).to(model.device) / 255)
+        yield training.learn(from_bytes(torch.stack(crops).to(model.device)))
 
 
 @torch.no_grad()

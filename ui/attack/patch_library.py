@@ -99,7 +99,7 @@ def placing(scene: Scene) -> None:
 
 
 def _portrait(attack: UniversalPatch) -> None:
-    patch = attack.chosen
+    patch = attack.pasted_patch
     side = patch.pixels.shape[-1]
     meant = f"for “{patch.target}”, " if patch.target else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -184,7 +184,7 @@ def takeaway(result: Result) -> None:
     """The patch that is shown as files and on paper."""
     attack = result.attempt.attack
     assert isinstance(attack, UniversalPatch)
-    files(attack.patch, attack.chosen)
+    files(attack.patch, attack.pasted_patch)
 
 
 def files(name: str, patch: Patch) -> None:

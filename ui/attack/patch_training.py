@@ -356,5 +356,5 @@ def _scrubber(course: Course) -> None:
 
 def _enlarged(pixels: Tensor) -> Picture:
     """At least 300 px wide, every pixel a square."""
-    picture = render(Step("patch", pixels[None].float() / 255, "photo"))
+    picture = render(Step("patch", from_bytes(pixels[None]), "photo"))
     return enlarge(picture, -(-300 // len(picture)))

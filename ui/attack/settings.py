@@ -115,9 +115,9 @@ def placing(scene: Scene, attack: PatchAttack) -> None:
     picture, degrees = None, 0.0
     widths: tuple[float, float] | None = None
     if isinstance(attack, UniversalPatch):
-        picture = to_png(render(Step("patch", attack.chosen.pixels[None], "photo")))
+        picture = to_png(render(Step("patch", attack.pasted_patch.pixels[None], "photo")))
         degrees = attack.rotation
-        own = attack.chosen.share**0.5
+        own = attack.pasted_patch.share**0.5
         widths = (_scales(attack)[0] * own, min(_scales(attack)[1] * own, 1.0))
     place_picker(
         to_png(render(Step("photo", scene.x, "photo"))),
@@ -144,6 +144,6 @@ def _move(attack: PatchAttack, side: float, now: Placement) -> None:
         values["rotation"] = now.degrees
         if abs(now.width - side) > _SAME_SIDE:
             low, high = _scales(attack)
-            values["scale"] = min(max(round(now.width / attack.chosen.share**0.5, 2), low), high)
+            values["scale"] = min(max(round(now.width / attack.pasted_patch.share**0.5, 2), low), high)
     for name, value in values.items():
         st.session_state[selection.parameter_key("attack", name)] = value

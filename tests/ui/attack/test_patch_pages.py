@@ -108,7 +108,7 @@ def test_a_patch_of_ones_own_is_kept_chosen_and_taken_away():
 
 
 def test_what_an_npz_says_of_its_patch_is_kept():
-    pixels = Workbench().attacks["universal-patch"]().chosen.pixels
+    pixels = Workbench().attacks["universal-patch"]().pasted_patch.pixels
     app = page("patch_library")
     file = ("ball.npz", patch_npz(pixels, 0.2, "golf ball"), "application/octet-stream")
     app.file_uploader(key="patch_files").set_value(file).run()

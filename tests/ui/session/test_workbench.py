@@ -254,7 +254,7 @@ def test_a_name_of_the_library_never_stands_for_two_patches(bench):
 def test_ones_own_patches_are_choices_of_the_attack_as_long_as_they_are_there(bench):
     name = bench.keep_patch("mine", patch(0.25))
     chosen = bench.attacks["universal-patch"](patch=name)
-    assert torch.equal(chosen.chosen.pixels, patch(0.25).pixels)
+    assert torch.equal(chosen.pasted_patch.pixels, patch(0.25).pixels)
     bench.drop_patch(name)
     assert bench.attacks is ATTACKS
 
