@@ -107,6 +107,7 @@ def test_a_run_is_shown(folder):
         "Photos to run now",
         "A finished run",
         "Outcomes and causes",
+        "The attack's label",
         "SSIM",
         "Time",
     ]
