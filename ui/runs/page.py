@@ -15,7 +15,7 @@ from ui.charts.axes import SAVEABLE
 from ui.charts.run import charts
 from ui.runs.gallery import gallery
 from ui.runs.opening import leave
-from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, plain, read_run
+from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, plain, read_run, truth_of
 from ui.session.notices import calmly
 from ui.session.scene import Scene
 
@@ -54,6 +54,7 @@ def _summary(folder: Path, changed: int, labels: tuple[str, ...]) -> Summary:
 
 def _facts(selected: SelectedRun) -> None:
     st.caption(" · ".join(f"{name}: {plain(text)}" for name, text in fact_pairs(selected)[:4]))
+    st.caption(f"Attacks leave {truth_of(selected.settings)}.")
 
 
 def _matrix(selected: SelectedRun, summary: Summary) -> tuple[str, str]:

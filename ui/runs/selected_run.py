@@ -86,7 +86,7 @@ def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
         ("Working size", f"{settings['size']} px"),
         ("Seed", str(settings["seed"])),
         ("Target", settings["target"] or "another label at random for each photo"),
-        ("Attacks leave", _truth(settings)),
+        ("Attacks leave", truth_of(settings)),
     ]
     for kind in ("attack", "defense"):
         for name, facts in settings[f"{kind}s"].items():
@@ -96,7 +96,7 @@ def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
     return pairs
 
 
-def _truth(settings: Mapping[str, Any]) -> str:
+def truth_of(settings: Mapping[str, Any]) -> str:
     """By which rule the attacks were made; runs that are silent were made by the older one."""
     if settings.get("truth", PREDICTED) != TRUE_LABEL:
         return "the predicted label, also of photos that were wrong before the attack"

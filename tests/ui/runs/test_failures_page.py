@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import time
 import zipfile
 
@@ -87,6 +88,27 @@ def test_without_a_run_the_page_says_how_to_get_one(empty):
     assert said(app) == []
     assert "There is no run yet" in app.info[0].value
     assert not app.dataframe
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ((), "Attacks leave the true label; a photo that was wrong before the attack is not attacked"),
+        (("truth", "attack_wrong"), "Attacks leave the predicted label, also of photos that were wrong"),
+    ],
+)
+def test_a_run_says_by_which_rule_it_was_made(made, tmp_path, monkeypatch, missing, words):
+    """One that was made before there was a rule of truth has none among its settings."""
+    shutil.copytree(made / "bikes", tmp_path / "bikes")
+    monkeypatch.setenv("UNFOOL_RUNS", str(tmp_path))
+    file = tmp_path / "bikes" / SETTINGS
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    for name in missing:
+        del facts["settings"][name]
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    app = page()
+    assert said(app) == []
+    assert any(caption.value.startswith(words) for caption in app.caption)
 
 
 def test_a_run_is_shown(folder):
