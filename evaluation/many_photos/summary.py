@@ -207,10 +207,11 @@ def summary_table(summary: Summary) -> str:
                 "the attack's label": cell.reached.percent,
                 "rejected": cell.outcomes["rejected"],
                 "left out": cell.outcomes[LEFT_OUT],
-                "nDCG": _mean(cell.ndcg, 3, cell.photos),
-                "SSIM": _mean(cell.ssim, 3, cell.photos),
-                "PSNR": _mean(cell.psnr, 1, cell.photos),
-                "ms": _mean(cell.milliseconds, 1, cell.photos),
+                "figures of": cell.milliseconds.photos,
+                "nDCG": _mean(cell.ndcg, 3, cell.milliseconds.photos),
+                "SSIM": _mean(cell.ssim, 3, cell.milliseconds.photos),
+                "PSNR": _mean(cell.psnr, 1, cell.milliseconds.photos),
+                "ms": _mean(cell.milliseconds, 1, cell.milliseconds.photos),
             }
             for cell in cells
         ]
@@ -227,7 +228,7 @@ def summary_table(summary: Summary) -> str:
     return (
         f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was "
         "wrong before the attack was not attacked and counts as wrong; one that already had the attack's "
-        f"label is left out. Means are over photos with a finite figure.\n\n{accuracies}\n\n{causes}"
+        f"label is left out. Figures are of the photos that were attacked; their means, of those with a finite one.\n\n{accuracies}\n\n{causes}"
     )
 
 

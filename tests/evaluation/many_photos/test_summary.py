@@ -55,7 +55,7 @@ def test_counts():
     text = summary_table(summary)
     assert "6 photos, 1 of them could not be used" in text
     assert (
-        "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 50.0 (9.5 to 90.5) | 1 | 1 "
+        "| none | lgs | 50.0 (15.0 to 85.0) | 50.0 (9.5 to 90.5) | 50.0 (9.5 to 90.5) | 1 | 1 | 4 "
         "| 0.900 | 0.500 | 17.5 | 3.0 |" in text
     )
 
