@@ -228,8 +228,8 @@ def summary_table(summary: Summary) -> str:
     return (
         f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was "
         "wrong before the attack was not attacked and counts as wrong; one that already had the attack's "
-        "label is left out. Figures are of the photos that were attacked; their means, of those with a finite "
-        f"one.\n\n{accuracies}\n\n{causes}"
+        "label is left out. Figures are of the photos that were attacked; their means, of those with a "
+        f"finite one.\n\n{accuracies}\n\n{causes}"
     )
 
 
