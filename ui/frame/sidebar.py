@@ -231,7 +231,8 @@ def _facts(classifier: Classifier) -> str:
     measured = classifiers.read_card(classifier.name).get("accuracy", {})
     if "top1" not in measured:
         return labels
-    right = f"{labels}, right on {100 * measured['top1']:.0f} % of unseen photos"
+    photos = measured.get("measured_on", "unseen photos")
+    right = f"{labels}, right on {100 * measured['top1']:.0f} % of {photos}"
     robust = measured.get("robust", {})
     if _SHOWN not in robust.get("strengths", ()):
         return right
