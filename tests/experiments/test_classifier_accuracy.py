@@ -5,11 +5,13 @@ from argparse import Namespace
 
 import pytest
 import torch
+from PIL import Image
 
+import classifiers
 from evaluation.measures.intervals import wilson
 from experiments import classifier_accuracy
 from experiments.classifier_accuracy import cut, main, measure, ranks
-from photos import open_source
+from photos import gallery_photo, open_source
 
 
 def by_hand(classifier, source, *, size, top):
@@ -66,3 +68,12 @@ def test_the_command_prints_and_writes(labelled_photos, tiny_classifier, tmp_pat
         "4 photos, short side 64 px, centre of 64 px, tiny-0; 0 photos of labels" in capsys.readouterr().out
     )
     assert json.loads((tmp_path / "out.json").read_text())["resize"] == 64
+
+
+def test_photos_by_imagenets_ids_are_those_of_the_imagenet_classifier(tmp_path):
+    for name, wordnet in (("coffee", "n07920052"), ("astronaut", "n02012849")):
+        Image.fromarray(gallery_photo(name).pixels).save(tmp_path / f"{wordnet}_{name}.png")
+    imagenet = classifiers.load("imagenet", device="cpu")
+    figures = measure(imagenet, open_source(str(tmp_path)), size=224, resize=256)
+    # The coffee is an espresso, and the astronaut is no crane.
+    assert (figures["photos"], figures["rows"][0]["right"]) == (2, 1)
