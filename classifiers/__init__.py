@@ -1,4 +1,4 @@
-"""Networks with labels, normalisation and identity: the built-in ones, torchvision's, a visitor's own."""
+"""Networks with labels, normalisation and identity: built-in, torchvision's, timm's, a visitor's own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from classifiers.base import Classifier, ClassifierError, Prediction, Progress
 from classifiers.builtin import BUILTIN, builtin_names, builtin_title, load_builtin, read_card
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
+from classifiers.timm_zoo import OFFERED, is_timm, load_timm
+from classifiers.timm_zoo import title as timm_title
 from classifiers.zoo import load_zoo, zoo_names
 
 __all__ = [
@@ -36,12 +38,14 @@ def default_name() -> str:
 
 
 def names() -> tuple[str, ...]:
-    """All that ``load`` knows: the built-in classifiers, then torchvision's."""
-    return *builtin_names(), *zoo_names()
+    """All that are offered: the built-in classifiers, torchvision's, and some of timm's."""
+    return *builtin_names(), *zoo_names(), *OFFERED
 
 
 def title(name: str) -> str:
     """A classifier's name as papers write it, ``ResNet-50`` for ``resnet50``; others stay as they are."""
+    if is_timm(name):
+        return timm_title(name)
     entry = find_architecture(name)
     return entry.title if entry else builtin_title(name) if name in builtin_names() else name
 
@@ -52,9 +56,9 @@ def load(
     """The classifier of that name, in evaluation mode, its weights frozen.
 
     Args:
-        name: one of ``names()``.
+        name: one of ``names()``, or any of timm's behind ``timm/``.
         device: as for ``pick_device``.
-        progress: called with bytes (done, total) while torchvision's weights are downloaded on first use.
+        progress: called with bytes (done, total) while weights are downloaded on first use.
 
     Raises:
         ClassifierError: unknown name or device, no network, a damaged file.
@@ -62,6 +66,8 @@ def load(
     target = pick_device(device)
     if name in builtin_names():
         return load_builtin(name, device=target)
+    if is_timm(name):
+        return load_timm(name, device=target, progress=progress)
     entry = find_architecture(name)
     if entry is None:
         raise ClassifierError(f"The classifier is one of {', '.join(names())}, not {name!r}")

@@ -47,6 +47,7 @@ class Classifier(nn.Module):
         stage: what puts out the last map in front of the pooling, (B, C, h, w), which CAM weighs.
         head: the one linear layer behind a global average pooling of ``stage``, or None where there is none.
         smallest_size: shortest side in px that the network can take.
+        stand_in: what ``stage`` puts out where that is no convolutional map, in words; else empty.
     """
 
     mean: Tensor
@@ -68,6 +69,7 @@ class Classifier(nn.Module):
         head: nn.Linear | None,
         saliency: str = "gradient",
         smallest_size: int = 1,
+        stand_in: str = "",
     ) -> None:
         super().__init__()
         self.name = name
@@ -76,6 +78,7 @@ class Classifier(nn.Module):
         self.working_size = working_size
         self.saliency = saliency
         self.smallest_size = smallest_size
+        self.stand_in = stand_in
         # Channel by channel inside each pixel: convolutions take a fifth less time on a CPU.
         self.network = network.to(memory_format=torch.channels_last)
         # Plain references: as submodules they would be registered twice.

@@ -1,4 +1,4 @@
-"""Weights with a card beside them: two files of one name, as a training wrote them."""
+"""Weights with a card: two files of one name, as a training wrote them, or a package's and their card."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from classifiers.weights import sha256
 class CardedWeights:
     """Weights as ``STEM.safetensors``, and ``STEM.json``, their card, a JSON object that says what they are.
 
+    Weights that a package brings lie ``elsewhere``; their card is ours all the same.
+
     Attributes:
         folder: where both files are.
         stem: their name without the ending.
         title: what sentences call the network, as "The denoiser pa-filt".
         error: the class of everything that is raised; each message is one sentence for the visitor.
+        elsewhere: the file of weights, where it is not the one beside the card.
     """
 
     folder: Path
     stem: str
     title: str
     error: type[ValueError] = ValueError
+    elsewhere: Path | None = None
 
     @property
     def weights(self) -> Path:
         """The file of weights; it need not be there."""
-        return self.folder / f"{self.stem}.safetensors"
+        return self.elsewhere or self.folder / f"{self.stem}.safetensors"
 
     @property
     def card(self) -> Path:
@@ -76,4 +80,4 @@ class CardedWeights:
         return self.error(f"{self.title} is damaged: {reason}")
 
     def _absent(self, file: Path) -> ValueError:
-        return self.error(f"{self.title} is not installed: {file.name} is missing in {self.folder}")
+        return self.error(f"{self.title} is not installed: {file.name} is missing in {file.parent}")

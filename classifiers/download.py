@@ -47,8 +47,26 @@ def fetch_checkpoint(url: str, what: str, progress: Progress | None = None) -> t
     checksum = torch.hub.HASH_REGEX.search(path.name)
     if not checksum or len(checksum[1]) < 8:
         raise ClassifierError(f"{what} cannot be loaded: {path.name} names no checksum")
+    return fetch_file(url, path, what, progress, checksum=checksum[1])
+
+
+def fetch_file(
+    url: str, path: Path, what: str, progress: Progress | None = None, *, checksum: str = ""
+) -> tuple[Path, str]:
+    """The file at ``url`` as ``path`` and its sha256, downloaded if it is not there or damaged.
+
+    Args:
+        url: http or https.
+        path: where it is kept.
+        what: how sentences call it.
+        progress: as for ``fetch_checkpoint``.
+        checksum: what its sha256 begins with; where there is none, a file of the right length is taken.
+
+    Raises:
+        ClassifierError: as ``fetch_checkpoint``.
+    """
     try:
-        if path.is_file() and (digest := sha256(path)).startswith(checksum[1]):
+        if path.is_file() and (digest := sha256(path)).startswith(checksum):
             return path, digest
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{uuid4().hex}.part")
@@ -61,7 +79,7 @@ def fetch_checkpoint(url: str, what: str, progress: Progress | None = None) -> t
                     if progress:
                         progress(done, total)
             digest = sha256(part)
-            if not digest.startswith(checksum[1]):
+            if not digest.startswith(checksum):
                 raise ClassifierError(f"The download of {what} has a wrong checksum and was thrown away")
             part.replace(path)
         finally:

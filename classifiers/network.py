@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from classifiers.efficientnet import EfficientNetLite
+
 WIDTHS = (48, 96, 192, 384)
 DEPTHS = (1, 2, 2, 2)
 VGG_WIDTHS = (16, 32, 64, 128, 320)
@@ -207,15 +209,15 @@ class VGGNet(nn.Module):
 
 def build(
     architecture: str, labels: int, widths: Sequence[int], depths: Sequence[int], options: Mapping[str, Any]
-) -> ResidualNet | VGGNet:
+) -> ResidualNet | VGGNet | EfficientNetLite:
     """The network that a card or a recipe describes, with random weights.
 
     Args:
-        architecture: "residual" or "vgg".
+        architecture: "residual", "vgg" or "efficientnet-lite".
         labels: number of outputs.
         widths: channels of each stage.
         depths: blocks or convolutions of each stage.
-        options: further arguments of ``VGGNet``; none for the residual one.
+        options: further arguments of ``VGGNet``; none for the others.
 
     Raises:
         ValueError: an unknown architecture.
@@ -226,4 +228,6 @@ def build(
             return ResidualNet(labels, widths, depths, **options)
         case "vgg":
             return VGGNet(labels, widths, depths, **options)
-    raise ValueError(f"the architecture is residual or vgg, not {architecture!r}")
+        case "efficientnet-lite":
+            return EfficientNetLite(labels, widths, depths, **options)
+    raise ValueError(f"the architecture is residual, vgg or efficientnet-lite, not {architecture!r}")

@@ -15,6 +15,7 @@ from classifiers.base import Classifier, ClassifierError
 from classifiers.device import pick_device
 from classifiers.labels import read_labels
 from classifiers.network import ResidualNet
+from classifiers.timm_zoo import OFFERED, find_timm, is_timm
 from classifiers.weights import State, fit, read_state, sha256
 
 RESIDUAL = "unfool residual"
@@ -23,8 +24,8 @@ _RESIDUAL_MEAN, _RESIDUAL_STD, _RESIDUAL_SIZE = (0.45,) * 3, (0.25,) * 3, 192
 
 
 def architectures() -> tuple[str, ...]:
-    """The architectures that ``own`` knows by name."""
-    return RESIDUAL, *(entry.name for entry in ARCHITECTURES)
+    """The architectures that are offered; ``own`` knows all of timm's behind ``timm/``."""
+    return RESIDUAL, *(entry.name for entry in ARCHITECTURES), *OFFERED
 
 
 def own(
@@ -41,7 +42,7 @@ def own(
     """The classifier in a visitor's files.
 
     Args:
-        architecture: one of ``architectures()``.
+        architecture: one of ``architectures()``, or any of timm's behind ``timm/``.
         weights: a state dict as PyTorch (.pt, .pth) or safetensors file.
         labels: one label per line, or a JSON list.
         name: what doors call it; ``own <architecture>`` by default.
@@ -62,12 +63,18 @@ def own(
     network: nn.Module
     stage: nn.Module
     head: nn.Linear | None
+    stand_in = ""
     if architecture == RESIDUAL:
         state = read_state(weights, what)
         residual, size, smallest = _residual(state, len(words)), _RESIDUAL_SIZE, 1
         fit(residual, state, what, labels=len(words))
         network, stage, head = residual, residual.features, residual.head
         mean, std = mean or _RESIDUAL_MEAN, std or _RESIDUAL_STD
+    elif is_timm(architecture):
+        one = find_timm(architecture)
+        network, stage, head, stand_in = one.parts(one.filled(weights, what, len(words)))
+        size, smallest = one.size, 1
+        mean, std = mean or tuple(one.facts.mean), std or tuple(one.facts.std)
     else:
         entry = find_architecture(architecture)
         if entry is None:
@@ -92,6 +99,7 @@ def own(
         stage=stage,
         head=head,
         smallest_size=smallest,
+        stand_in=stand_in,
     ).to(target)
 
 

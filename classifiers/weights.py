@@ -118,6 +118,16 @@ def _plain(loaded: object, what: str) -> State:
     return {_OLD_DENSENET.sub(r"\1\2", name): value for name, value in state.items()}
 
 
+def in_order(state: State, network: nn.Module) -> State:
+    """``state`` under the names of ``network``, one tensor after the other, however its file calls them.
+
+    For weights of known checksum alone: nothing but their number is compared, so a file of another number of
+    tensors comes back as it is, and ``fit`` says what is wrong with it.
+    """
+    names = list(network.state_dict())
+    return dict(zip(names, state.values(), strict=True)) if len(names) == len(state) else state
+
+
 def fit(network: nn.Module, state: State, what: str, *, labels: int, ignored: tuple[str, ...] = ()) -> None:
     """Puts ``state`` into ``network``, which may have been built on the meta device; float32 afterwards.
 

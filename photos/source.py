@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from photos.read import MAX_BYTES, Photo, PhotoError, read_photo
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _WORDNET = re.compile(r"n\d{8}")
+_NAMED_BY_WORDNET = re.compile(r"(n\d{8})_")
+"""A photo's name that begins with the id of its label: ``n02123045_tabby.jpg``."""
 _MAX_TABLE = 100_000_000
 """Bytes of a CSV file."""
 
@@ -64,7 +67,8 @@ def open_source(text: str, root: Path | None = None, *, download: bool = True) -
 
     Args:
         text: a folder by label (``label/name.jpg``), a folder with one CSV file whose columns are ``file``
-            and ``label``, a zip file of either, or the name of a torchvision data set.
+            and ``label``, one of photos that are named after ImageNet's ids (``n02123045_tabby.jpg``), a zip
+            file of any, or the name of a torchvision data set.
         root: where torchvision's sets lie, by default in torch.hub's folder.
         download: whether torchvision may fetch what is not there.
 
@@ -144,7 +148,7 @@ def _not_hidden(files: Iterable[PurePosixPath]) -> list[PurePosixPath]:
 
 
 def _listed(name: str, paths: Sequence[PurePosixPath], files: _Files) -> Source:
-    """The photos of a CSV file among ``paths``, or else those that lie by label, sorted by their paths.
+    """The photos of a CSV file among ``paths``, or else those by label or by id, sorted by their paths.
 
     Raises:
         PhotoError: several CSV files, one that cannot be used, or no photo.
@@ -158,16 +162,29 @@ def _listed(name: str, paths: Sequence[PurePosixPath], files: _Files) -> Source:
         by_label = sorted(file for file in paths if len(file.parts) == 2 and _is_photo(file))
         pairs = [(str(file), file.parts[0]) for file in by_label]
     if not pairs:
-        raise PhotoError(f"{name} holds no photos of the form label/name.jpg, nor a CSV file")
+        flat = sorted(file for file in paths if len(file.parts) == 1)
+        pairs = [(str(file), label) for file in flat if (label := _wordnet_id(file))]
+    if not pairs:
+        raise PhotoError(
+            f"{name} holds no photos of the form label/name.jpg or n01234567_name.jpg, nor a CSV file"
+        )
     return _source(name, pairs, files)
 
 
+def _wordnet_id(file: PurePosixPath) -> str | None:
+    """The id that a photo's name begins with."""
+    match = _NAMED_BY_WORDNET.match(file.name)
+    return match[1] if match and _is_photo(file) else None
+
+
 def _common_folder(files: Sequence[PurePosixPath]) -> PurePosixPath:
-    """The one folder that a zip was made of, where all of it lies deeper than by label; else nothing."""
+    """The one folder that a zip was made of, where that is not the one label; else nothing."""
     tops = {file.parts[0] for file in files if file.parts}
     deep = all(len(file.parts) > 2 for file in files)
+    photos = [file for file in files if len(file.parts) == 2 and _is_photo(file)]
+    named = bool(photos) and all(_wordnet_id(file) for file in photos)
     has_table = any(len(file.parts) == 2 and file.suffix.lower() == ".csv" for file in files)
-    return PurePosixPath(tops.pop()) if len(tops) == 1 and (deep or has_table) else PurePosixPath()
+    return PurePosixPath(tops.pop()) if len(tops) == 1 and (deep or has_table or named) else PurePosixPath()
 
 
 def _table(data: bytes, name: str) -> list[tuple[str, str]]:
@@ -199,10 +216,19 @@ def _source(name: str, pairs: Iterable[tuple[str, str]], inside: _Files) -> Sour
         raise PhotoError(f"{name} names {repeated[0]} more than once")
     words = sorted({label for _, label in pairs})
     number_of = {word: number for number, word in enumerate(words)}
-    numbered = len(words) == 1000 and all(_WORDNET.fullmatch(word) for word in words)
+    ids = all(_WORDNET.fullmatch(word) for word in words)
 
     def read(number: int) -> Photo:
         return read_photo(inside.read(files[number], MAX_BYTES), files[number])
 
     labels = [number_of[label] for _, label in pairs]
-    return Source(name, files, tuple((word,) for word in words), labels, numbered, read)
+    names = imagenet_labels() if ids else {}
+    classes = tuple((word, names[word]) if word in names else (word,) for word in words)
+    return Source(name, files, classes, labels, ids and len(words) == 1000, read)
+
+
+@cache
+def imagenet_labels() -> dict[str, str]:
+    """What classifiers of ImageNet call its 1000 labels, by WordNet id, in the order that they share."""
+    text = Path(__file__).with_name("imagenet_labels.txt").read_text(encoding="utf-8")
+    return dict(line.split(" ", 1) for line in text.splitlines())

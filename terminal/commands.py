@@ -184,8 +184,8 @@ def _add_shared_options(parser: ArgumentParser) -> None:
         "--classifier",
         metavar="NAME",
         default=default_name(),
-        help=f"{', '.join(builtin_names())} (the first by default), a torchvision one such as resnet50, or "
-        "the architecture of --weights",
+        help=f"{', '.join(builtin_names())} (the first by default), a torchvision one such as resnet50, "
+        "any of timm's such as timm/vit_tiny_patch16_224, or the architecture of --weights",
     )
     parser.add_argument("--weights", metavar="FILE", type=Path, help="your own state dict; needs --labels")
     parser.add_argument("--labels", metavar="FILE", type=Path, help="its labels, one per line")

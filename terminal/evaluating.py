@@ -35,8 +35,8 @@ def add_evaluation(parser: ArgumentParser, taken: tuple[str, ...]) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a folder of label/name.jpg, a folder with a CSV file (columns file, label), a zip of either, "
-        f"or a torchvision data set: {sets}",
+        help="a folder of label/name.jpg, a folder with a CSV file (columns file, label), one of photos "
+        f"named n02123045_name.jpg by ImageNet's ids, a zip of any, or a torchvision data set: {sets}",
     )
     parser.add_argument(
         "--attack",

@@ -107,6 +107,10 @@ def test_classify_prints_five_labels_for_each_photo(cli, cat):
     assert all(re.fullmatch(r" +\d+\.\d%  \S.*", line) for line in lines[1:6] + lines[7:])
 
 
+def test_classify_by_the_imagenet_classifier(cli):
+    assert "espresso" in cli("classify", "coffee", "--classifier", "imagenet").out.splitlines()[1]
+
+
 def test_classify_as_json(cli, cat):
     (answer,) = strict(cli("classify", cat, "--json", *SMALL).out)
     assert answer["photo"]["name"] == "my cat.png"
@@ -369,6 +373,10 @@ def test_help_has_every_parameter(capsys, command):
         ("classify", "PHOTO"),
         ("classify nowhere.png", "no file nowhere.png"),
         ("classify chelsea --classifier resnet1", "classifier is one of builtin"),
+        (
+            "classify chelsea --classifier timm/resnet1",
+            "did you mean timm/resnet",
+        ),
         ("classify chelsea --device abacus", "no device 'abacus'"),
         ("classify chelsea --size 63", "64 to 512"),
         ("classify chelsea --size 100000", "64 to 512"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,3 +47,15 @@ def test_a_card_is_a_json_object(files, text):
 def test_weights_of_another_card_are_refused(files, card):
     with pytest.raises(AbsentError, match=r"^The net is damaged: net\.safetensors has not the checksum"):
         files.checked_digest(card)
+
+
+def test_weights_may_lie_elsewhere(files, tmp_path):
+    other = tmp_path / "package" / "numbers.pth"
+    elsewhere = replace(files, elsewhere=other)
+    with pytest.raises(AbsentError, match=rf"numbers\.pth is missing in {other.parent}$"):
+        elsewhere.checked_digest(elsewhere.read_card())
+    other.parent.mkdir()
+    other.write_bytes(b"numbers")
+    (tmp_path / "net.safetensors").unlink()
+    assert elsewhere.installed
+    assert elsewhere.checked_digest(elsewhere.read_card()) == hashlib.sha256(b"numbers").hexdigest()

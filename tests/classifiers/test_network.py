@@ -116,7 +116,7 @@ def test_build():
     options = {"grid": 2, "hidden": 3, "slid": 0, "pooling": "max", "norm": False}
     network = build("vgg", 5, (4, 6), (1, 1), options)
     assert network.head[1].in_features == 24
-    with pytest.raises(ValueError, match="residual or vgg, not 'unet'"):
+    with pytest.raises(ValueError, match="residual, vgg or efficientnet-lite, not 'unet'"):
         build("unet", 5, (4, 6), (1, 1), {})
     with pytest.raises(TypeError):
         build("residual", 5, (4, 6), (1, 1), {"grid": 2})

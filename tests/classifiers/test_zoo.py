@@ -1,7 +1,6 @@
 """The real download and loading code, against a server on this machine."""
 
 import hashlib
-import http.server
 import io
 import re
 import socket
@@ -20,63 +19,7 @@ from classifiers.download import checkpoint_path, fetch_checkpoint
 NAME = "mobilenet_v3_small"
 
 
-class Server:
-    """Serves ``files`` by path; keeps back ``cut`` bytes of each; with ``stall`` it then falls silent."""
-
-    def __init__(self):
-        self.files, self.cut, self.stall, self.asked, self.announce = {}, 0, False, [], True
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append(self.path)
-                data = outer.files.get(self.path)
-                if data is None:
-                    self.send_error(404)
-                    return
-                self.send_response(200)
-                if outer.announce:
-                    self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data[: len(data) - outer.cut])
-                if outer.stall:
-                    self.wfile.flush()
-                    outer.done.wait(10)
-
-            def log_message(self, *_):
-                pass
-
-        self.done = threading.Event()
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.http.server_port}"
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def offer(self, data, name="weights", digest=None):
-        """The address of ``data`` under a name that ends in its checksum, or in ``digest``."""
-        path = f"/{name}-{digest or hashlib.sha256(data).hexdigest()[:8]}.pth"
-        self.files[path] = data
-        return self.address + path
-
-    def close(self):
-        self.done.set()
-        self.http.shutdown()
-        self.http.server_close()
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "*")
-    running = Server()
-    yield running
-    running.close()
-
-
-@pytest.fixture(autouse=True)
-def hub(monkeypatch, tmp_path):
-    """An empty torch.hub folder."""
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    return tmp_path / "hub" / "checkpoints"
+pytestmark = pytest.mark.usefixtures("hub")
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +100,7 @@ class TestLoading:
             classifiers.load(NAME, device="cpu")
 
     def test_unknown_names(self):
-        sentence = r"one of builtin-vgg, builtin, builtin-hardened, resnet18, .* not 'resnet9000'"
+        sentence = r"one of builtin-vgg, builtin, builtin-hardened, imagenet, resnet18, .* not 'resnet9000'"
         with pytest.raises(ClassifierError, match=sentence):
             classifiers.load("resnet9000")
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from torchvision import datasets
+from torchvision.models import ResNet18_Weights
 
 from photos import PhotoError, open_source
 from photos.known_sets import KNOWN_SETS
 from photos.read import MAX_BYTES
+from photos.source import imagenet_labels
 
 FILES = ("cat/b.JPEG", "cat/a.png", "dog/c.jpg")
 
@@ -137,6 +139,38 @@ def test_a_thousand_wordnet_folders_are_in_imagenets_order(tmp_path):
     rows = "".join(f"{number}.jpg,n{number:08d}\n" for number in range(1000))
     (tmp_path / "labels.csv").write_text(f"file,label\n{rows}")
     assert open_source(str(tmp_path)).numbered
+
+
+BY_ID = [("n02012849_crane.jpg", "n02012849"), ("n03126707_17.jpg", "n03126707")]
+
+
+@pytest.mark.parametrize("top", [None, "", "photos/"])
+def test_a_flat_folder_of_photos_named_after_imagenets_ids(tmp_path, top):
+    strays = () if top else ("n123_short.jpg", "other.jpg")
+    folder = write(tmp_path / "in", (*(file for file, _ in BY_ID), *strays))
+    (folder / "SOURCES.md").write_text("no photo")
+    source = open_source(str(folder if top is None else zipped(folder, tmp_path / "a.zip", top)))
+    assert listed(source) == BY_ID
+    # The file's own word would be that of the other crane.
+    assert source.classes == (("n02012849", "crane bird"), ("n03126707", "crane"))
+    assert not source.numbered
+
+
+def test_folders_by_id_know_what_imagenets_classifiers_call_them(tmp_path):
+    source = open_source(str(write(tmp_path, ("n01440764/a.jpg", "n99999999/b.jpg"))))
+    assert source.classes == (("n01440764", "tench"), ("n99999999",))
+    assert listed(source) == [("n01440764/a.jpg", "n01440764"), ("n99999999/b.jpg", "n99999999")]
+
+
+def test_imagenets_labels_are_torchvisions_in_the_order_of_their_ids():
+    labels = imagenet_labels()
+    assert list(labels) == sorted(labels)
+    assert list(labels.values()) == ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    assert (labels["n02123045"], labels["n03445777"], labels["n15075141"]) == (
+        "tabby",
+        "golf ball",
+        "toilet tissue",
+    )
 
 
 class Fake:

@@ -331,6 +331,31 @@ def test_the_sidebar_says_what_the_classifier_sees():
     assert buttons >= {f"gallery_{FIRST}", f"gallery_{OTHER}"}
 
 
+def test_the_imagenet_classifier_looks_and_says_on_what_it_was_measured():
+    app = attack_page(**{"attack": "noise", "classifier": "imagenet"})
+    assert said(app) == []
+    assert app.selectbox(key="classifier").format_func("imagenet") == "ImageNet (1000 labels)"
+    top1 = classifiers.read_card("imagenet")["accuracy"]["top1"]
+    facts = f"1000 labels, right on {100 * top1:.0f} % of ImageNet photos"
+    assert facts in [caption.value for caption in app.caption]
+    assert app.slider(key="size.imagenet").value == 224
+
+
+def test_the_sidebar_says_which_map_stands_in(tiny_classifier, monkeypatch):
+    tiny_classifier.stand_in = "the last tokens, laid out as a map"
+    load = classifiers.load
+    monkeypatch.setattr(
+        classifiers,
+        "load",
+        lambda name, **options: tiny_classifier if name.startswith("timm/") else load(name, **options),
+    )
+    tiny_classifier.working_size = 64
+    app = attack_page(**{"attack": "noise", "classifier": "timm/vit_tiny_patch16_224"})
+    assert said(app) == []
+    sentence = "trained on ImageNet; its class activation map is of the last tokens, laid out as a map"
+    assert any(sentence in caption.value for caption in app.caption)
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_has_its_page(name, monkeypatch):
     short = {"attack.iterations": "1"} if "iterations" in {p.name for p in ATTACKS[name].parameters()} else {}

@@ -188,7 +188,7 @@ def _classifier(bench: Workbench) -> Classifier:
         key="classifier",
         persist_state="session",
         label_visibility="collapsed",
-        help="torchvision's are downloaded on first use.",
+        help="torchvision's and timm's are downloaded on first use.",
     )
     if st.session_state["classifier"] == link.OWN:
         with below.container():
@@ -227,11 +227,12 @@ def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
 def _facts(classifier: Classifier) -> str:
     labels = f"{len(classifier.labels)} labels"
     if classifier.name not in classifiers.builtin_names():
-        return f"{labels}, trained on ImageNet"
+        return f"{labels}, trained on ImageNet{_stand_in(classifier)}"
     measured = classifiers.read_card(classifier.name).get("accuracy", {})
     if "top1" not in measured:
         return labels
-    right = f"{labels}, right on {100 * measured['top1']:.0f} % of unseen photos"
+    photos = measured.get("measured_on", "unseen photos")
+    right = f"{labels}, right on {100 * measured['top1']:.0f} % of {photos}"
     robust = measured.get("robust", {})
     if _SHOWN not in robust.get("strengths", ()):
         return right
@@ -239,9 +240,14 @@ def _facts(classifier: Classifier) -> str:
     return f"{right}, on {under:.0f} % under PGD of ε {_SHOWN:g}"
 
 
+def _stand_in(classifier: Classifier) -> str:
+    return f"; its class activation map is of {classifier.stand_in}" if classifier.stand_in else ""
+
+
 def _own_form(bench: Workbench, device: str) -> None:
     if bench.own_classifier is not None:
-        st.caption(f"In use: {bench.own_classifier.name}, {len(bench.own_classifier.labels)} labels")
+        own = bench.own_classifier
+        st.caption(f"In use: {own.name}, {len(own.labels)} labels{_stand_in(own)}")
     else:
         st.caption(f"{_title(bench.classifier)} stays in use until yours is loaded.")
     with st.form("own_classifier", border=True):
