@@ -150,8 +150,9 @@ class Parameter:
         if self.shown_as == 1 or self.step is None or not 0 < value < self.step:
             return
         meant = _number(float(text) * self.shown_as)
+        unit = self.unit if self.unit.startswith("/") else f" {self.unit}"
         raise ValueError(
-            f"{self.name} {text} means {text} {self.unit}, less than one step of the slider; for {text} of "
+            f"{self.name} {text} means {text}{unit}, less than one step of the slider; for {text} of "
             f"the full range write {meant}, and for so little write {text}/{_number(self.shown_as)}"
         )
 

@@ -103,10 +103,10 @@ def measure(
 ) -> list[CellFigures]:
     """Every attack on a batch of photos, and every defense behind it; in the order of ``Plan.cells``.
 
-    An attack knows the right label: it leaves that one, and a photo on which what it attacks, the classifier
-    or the defended classifier, is already wrong counts as wrong and is not attacked (Croce et al. 2021,
-    "RobustBench", count so), unless the plan says so. A photo that already has the attack's label is left
-    out. Without a defense an attacker who knows has nothing to know.
+    An attack knows the right label, and leaves that one. What counts in a cell is the classifier, alone or
+    behind the cell's defense: a photo that it gets wrong without an attack counts as wrong, and the attack is
+    not made for it (Croce et al. 2021, "RobustBench", count so), unless the plan says so. A photo of the
+    attack's own label is left out. Without a defense an attacker who knows has nothing to know.
 
     Args:
         batch: the photos.
@@ -114,7 +114,7 @@ def measure(
         plan: the methods.
         pause: called after every iteration of an attack; what it raises ends it all.
     """
-    return list(_Work(batch, classifier, plan, pause).cells())
+    return _Work(batch, classifier, plan, pause).cells()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,28 +122,42 @@ class _Attacked:
     """Pictures of a batch after an attack, or without one.
 
     Attributes:
-        picture: (B, 3, H, W); the clean photo where ``made`` is False.
+        picture: (B, 3, H, W); the clean photo where the attack was not made.
         mask: (B, 1, H, W) where the patch lies; None without one.
         scores: (B, labels) the bare classifier's.
-        answered: (B,) the label that was attacked: what comes out without the attack, -1 where rejected.
         target: (B,) labels aimed at; -1 where there is none.
-        counted: (B,) whether the attack was made, or there is none.
-        left_out: (B,) whether the photo already has the label aimed at.
-        seconds: for each attacked photo.
+        seconds: for each photo for which the attack was made.
     """
 
     picture: Tensor
     mask: Tensor | None
     scores: Tensor
-    answered: Tensor
     target: Tensor
-    counted: Tensor
-    left_out: Tensor
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """What a cell counts of its attacked pictures.
+
+    Attributes:
+        attack, defense: names.
+        by: the pictures.
+        answered: (B,) the label that comes out without an attack; -1 where it is rejected.
+        left_out: (B,) whether the photo has the label aimed at.
+        counted: (B,) whether the cell's figures are of this photo.
+    """
+
+    attack: str
+    defense: str
+    by: _Attacked
+    answered: Tensor
+    left_out: Tensor
+    counted: Tensor
 
     def only_counted(self, tensor: Tensor) -> Tensor:
         """Those rows of a (B, ...) tensor that count; the tensor itself where all do."""
-        return tensor if bool(self.counted.all()) else tensor[self.counted]
+        return _rows(tensor, self.counted)
 
 
 class _Work:
@@ -155,42 +169,58 @@ class _Work:
         self._batch, self._model, self._plan = batch, classifier, plan
         self._progress = None if pause is None else lambda _: pause()
         self._right = torch.from_numpy(batch.truth).to(batch.x.device)
-        scores = logits(batch.x, classifier)
-        nobody = torch.zeros_like(self._right, dtype=torch.bool)
         no_target = torch.full_like(self._right, -1)
-        self._clean = _Attacked(
-            batch.x, None, scores, scores.argmax(1), no_target, ~nobody, nobody, seconds=0.0
-        )
+        self._clean = _Attacked(batch.x, None, logits(batch.x, classifier), no_target, seconds=0.0)
 
     def cells(self) -> list[CellFigures]:
         """Of the plan, in its order."""
-        plan, model = self._plan, self._model
-        rows = [self._bare(NONE, self._clean)]
-        answered: dict[str, Tensor] = {}
+        plan, model, clean = self._plan, self._model, self._clean
+        answered = {NONE: clean.scores.argmax(1)}
+        nobody = torch.zeros_like(self._right, dtype=torch.bool)
+        cells = [self._bare(_Row(NONE, NONE, clean, answered[NONE], nobody, ~nobody))]
         for name, defense in plan.defenses.items():
-            outcome = self._outcome(defense, self._clean)
+            row = _Row(NONE, name, clean, answered[NONE], nobody, ~nobody)
+            outcome = self._outcome(defense, row)
             answered[name] = outcome.labels
-            rows.append(self._defended(NONE, name, defense, self._clean, outcome))
+            cells.append(self._defended(row, defense, outcome))
+        worth = {name: (labels == self._right) | plan.attack_wrong for name, labels in answered.items()}
+        any_worth = torch.stack(list(worth.values())).any(0)
         oblivious: dict[Attack, _Attacked] = {}
         for attack_name, attack in plan.attacks.items():
             if attack not in oblivious:
-                oblivious[attack] = self._attack(attack, model, self._clean.answered)
-            by = oblivious[attack]
-            rows.append(self._bare(attack_name, by))
-            threat = plan.threats.get(attack_name)
+                oblivious[attack] = self._attack(attack, model, any_worth)
+            by, threat = oblivious[attack], plan.threats.get(attack_name)
+            cells.append(self._bare(self._row(attack_name, NONE, by, answered, worth)))
             for name, defense in plan.defenses.items():
                 if threat is not None:
-                    by = self._attack(attack, threat.attacked(defense, model), answered[name])
-                behind = self._outcome(defense, by) if bool(by.counted.any()) else None
-                rows.append(self._defended(attack_name, name, defense, by, behind))
-        return rows
+                    by = self._attack(attack, threat.attacked(defense, model), worth[name])
+                row = self._row(attack_name, name, by, answered, worth)
+                behind = self._outcome(defense, row) if bool(row.counted.any()) else None
+                cells.append(self._defended(row, defense, behind))
+        return cells
 
-    def _outcome(self, defense: Defense, by: _Attacked) -> Outcome:
+    def _row(
+        self,
+        attack: str,
+        defense: str,
+        by: _Attacked,
+        answered: Mapping[str, Tensor],
+        worth: Mapping[str, Tensor],
+    ) -> _Row:
+        left_out = self._has_target(by.target) | (
+            (by.target == answered[defense]) & (by.target >= 0) & self._plan.attack_wrong
+        )
+        return _Row(attack, defense, by, answered[defense], left_out, worth[defense] & ~left_out)
+
+    def _has_target(self, target: Tensor) -> Tensor:
+        return target == self._right
+
+    def _outcome(self, defense: Defense, row: _Row) -> Outcome:
         with remembering(PassingMemo(_MEMO_BYTES)):
-            return defend(defense, by.only_counted(by.picture), self._model)
+            return defend(defense, row.only_counted(row.by.picture), self._model)
 
-    def _attack(self, attack: Attack, model: nn.Module, answered: Tensor) -> _Attacked:
-        """The attack on ``model``, which says ``answered`` (B,) of the clean photos."""
+    def _attack(self, attack: Attack, model: nn.Module, worth: Tensor) -> _Attacked:
+        """The attack on ``model``, of those photos that are ``worth`` (B,) it."""
         plan, x, clean = self._plan, self._batch.x, self._clean
         y = labels_for(
             attack,
@@ -201,21 +231,19 @@ class _Work:
             truth=self._right,
         )
         target = self._target(attack, y)
-        left_out = (target == self._right) | ((target == answered) & plan.attack_wrong)
-        worth = ~left_out if plan.attack_wrong else ~left_out & (answered == self._right)
-        by = _Attacked(x, None, clean.scores, answered, target, worth, left_out, seconds=0.0)
-        count = int(worth.sum())
+        made = worth & ~self._has_target(target)
+        count = int(made.sum())
         if not count:
-            return by
+            return replace(clean, target=target)
         began = now(x.device)
-        trace = attack.run(by.only_counted(x), by.only_counted(y), model, self._progress, frames=0)
+        trace = attack.run(_rows(x, made), _rows(y, made), model, self._progress, frames=0)
         seconds = (now(x.device) - began) / count
         attacked = trace.attacked.to(x)
-        return replace(
-            by,
-            picture=_spread(attacked, x, worth),
-            mask=None if trace.mask is None else _spread(trace.mask, torch.zeros_like(x[:, :1]), worth),
-            scores=_spread(logits(attacked, self._model), clean.scores, worth),
+        return _Attacked(
+            picture=_spread(attacked, x, made),
+            mask=None if trace.mask is None else _spread(trace.mask, torch.zeros_like(x[:, :1]), made),
+            scores=_spread(logits(attacked, self._model), clean.scores, made),
+            target=target,
             seconds=seconds,
         )
 
@@ -226,29 +254,25 @@ class _Work:
         built_in = built_in_target(attack, self._model)
         return torch.full_like(y, -1 if built_in is None else built_in)
 
-    def _bare(self, attack: str, by: _Attacked) -> CellFigures:
+    def _bare(self, row: _Row) -> CellFigures:
         """The cell without a defense."""
-        scores, picture = by.only_counted(by.scores), by.only_counted(by.picture)
-        return self._cell(attack, NONE, by, scores.argmax(1), scores, picture, by.seconds)
+        scores = row.only_counted(row.by.scores)
+        picture = row.only_counted(row.by.picture)
+        return self._cell(row, scores.argmax(1), scores, picture, row.by.seconds)
 
-    def _defended(
-        self, attack: str, name: str, defense: Defense, by: _Attacked, outcome: Outcome | None
-    ) -> CellFigures:
+    def _defended(self, row: _Row, defense: Defense, outcome: Outcome | None) -> CellFigures:
         """The cell behind ``defense``; ``outcome`` is of the photos that count, None where none does."""
         if outcome is None:
-            none = by.only_counted(by.scores)
-            return self._cell(attack, name, by, none.argmax(1), none, by.only_counted(by.picture), 0.0)
+            return self._bare(row)
         overlap = None
-        if by.mask is not None and defense.finds:
-            overlap = iou(by_name(outcome.steps, defense.finds).map, by.only_counted(by.mask))
+        if row.by.mask is not None and defense.finds:
+            overlap = iou(by_name(outcome.steps, defense.finds).map, row.only_counted(row.by.mask))
         seconds = outcome.seconds / len(outcome.labels)
-        return self._cell(attack, name, by, outcome.labels, outcome.logits, outcome.result, seconds, overlap)
+        return self._cell(row, outcome.labels, outcome.logits, outcome.result, seconds, overlap)
 
     def _cell(
         self,
-        attack: str,
-        defense: str,
-        by: _Attacked,
+        row: _Row,
         predicted: Tensor,
         scores: Tensor,
         picture: Tensor,
@@ -256,9 +280,9 @@ class _Work:
         overlap: Tensor | None = None,
     ) -> CellFigures:
         """A cell's figures; ``predicted`` to ``overlap`` are of the photos that count."""
-        clean, probabilities = self._clean, scores.softmax(1)
+        clean, by, probabilities = self._clean, row.by, scores.softmax(1)
         likeliest = torch.where(predicted < 0, scores.argmax(1), predicted)
-        counted = by.counted.cpu().numpy()
+        counted = row.counted.cpu().numpy()
 
         def share(labels: Tensor) -> Tensor:
             return probabilities.gather(1, labels.clamp(min=0)[:, None])[:, 0]
@@ -270,35 +294,40 @@ class _Work:
                 every[counted] = values.double().cpu().numpy()
             return every
 
-        labels = by.answered.cpu().numpy().copy()
+        labels = row.answered.cpu().numpy().copy()
         labels[counted] = predicted.cpu().numpy()
         target = by.target.cpu().numpy()
-        before = clean.scores.softmax(1)
-        own = by.only_counted(before)
+        before, unattacked = clean.scores.softmax(1), clean.scores.argmax(1)
+        own = row.only_counted(before)
         right = self._right[:, None]
         return CellFigures(
-            attack=attack,
-            defense=defense,
-            threat=self._plan.knowledge(attack),
+            attack=row.attack,
+            defense=row.defense,
+            threat=self._plan.knowledge(row.attack),
             labels=self._model.labels,
             truth=self._batch.truth,
-            clean=clean.answered.cpu().numpy(),
+            clean=unattacked.cpu().numpy(),
             clean_probability=before.gather(1, right)[:, 0].double().cpu().numpy(),
-            bare=by.scores.argmax(1).cpu().numpy(),
+            bare=torch.where(row.counted, by.scores.argmax(1), unattacked).cpu().numpy(),
             predicted=labels,
             probability=spread(share(likeliest)),
-            label_probability=spread(share(by.only_counted(self._right))),
+            label_probability=spread(share(row.only_counted(self._right))),
             target=target,
-            target_probability=np.where(target < 0, np.nan, spread(share(by.only_counted(by.target)))),
-            attacked=counted & (attack != NONE),
+            target_probability=np.where(target < 0, np.nan, spread(share(row.only_counted(by.target)))),
+            attacked=counted & (row.attack != NONE),
             counted=counted,
-            left_out=by.left_out.cpu().numpy(),
-            ssim=spread(ssim_each(picture, by.only_counted(clean.picture)) if len(picture) else None),
-            psnr=spread(psnr_each(picture, by.only_counted(clean.picture)) if len(picture) else None),
+            left_out=row.left_out.cpu().numpy(),
+            ssim=spread(ssim_each(picture, row.only_counted(clean.picture)) if len(picture) else None),
+            psnr=spread(psnr_each(picture, row.only_counted(clean.picture)) if len(picture) else None),
             ndcg=spread(ndcg(own, probabilities) if len(own) else None),
             iou=spread(overlap),
             milliseconds=np.where(counted, 1000 * seconds, np.nan),
         )
+
+
+def _rows(whole: Tensor, where: Tensor) -> Tensor:
+    """The rows of a (B, ...) tensor ``where`` (B,) is True; the tensor itself where it is everywhere."""
+    return whole if bool(where.all()) else whole[where]
 
 
 def _spread(part: Tensor, whole: Tensor, where: Tensor) -> Tensor:

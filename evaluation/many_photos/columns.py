@@ -17,7 +17,7 @@ NONE = "none"
 UNREAD = "unread"
 """Outcome of a photo that could not be used."""
 LEFT_OUT = "left out"
-"""Outcome of a photo that already has the label that the attack is after."""
+"""Outcome of a photo of the very label that the attack is after."""
 OUTCOMES = ("right", "wrong", "rejected")
 """Of a photo that counts."""
 
@@ -63,9 +63,10 @@ class CellFigures:
         target: number of the attack's label; -1 where it is after none.
         target_probability: of that label.
         attacked: whether the attack was made on this photo.
-        counted: whether the figures are of this cell; not for a photo that was already wrong, and so was not
-            attacked.
-        left_out: whether the photo already has the attack's label.
+        counted: whether there are figures; not of a photo that this cell's classifier, alone or behind its
+            defense, gets wrong without an attack. ``predicted`` is then what comes out of the clean photo.
+        left_out: whether the photo is of the attack's own label, or is taken for it before the attack where
+            photos are attacked that are wrong.
         ssim, psnr, ndcg: how similar the picture and the ranking of labels are to the clean photo's.
         iou: of ``Defense.finds`` and the attack's mask; NaN where one of them does not exist.
         milliseconds: of the defense, or where there is none of the attack, a photo's share of its batch.
@@ -180,9 +181,10 @@ COLUMNS = (
 SCHEMA = pa.schema([(column.name, column.type) for column in COLUMNS])
 """The rows' columns; null where there is no such thing. What each holds: ``PhotoFacts``, ``CellFigures``.
 
-``attacked``: whether the attack was made on this photo. One that is wrong before the attack counts as wrong
-and is not attacked, unless the run's settings say so; it has no figures of its own then. ``outcome``: one of
-``OUTCOMES``, "left out", or "unread" with a ``reason``. ``reached``: whether the attack's label comes out.
+``attacked``: whether the attack was made on this photo. One that is wrong without an attack, behind the same
+defense, counts as wrong and is not attacked, unless the run's settings say so; it then has no figures.
+``outcome``: one of ``OUTCOMES``, "left out", or "unread" with a ``reason``. ``reached``: whether the attack's
+label comes out.
 """
 
 

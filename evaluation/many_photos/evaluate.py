@@ -22,7 +22,7 @@ from defenses import DEFENSES, THREATS
 from evaluation.many_photos.batch import Batch, Plan, measure
 from evaluation.many_photos.causes import FOUND, UNSURE
 from evaluation.many_photos.columns import SCHEMA, Cells, PhotoFacts, cells_of, facts_of, unread
-from evaluation.many_photos.run_folder import SUMMARY, TABLE, Run
+from evaluation.many_photos.run_folder import SUMMARY, TABLE, TRUTH, Run
 from evaluation.many_photos.summary import COLUMNS, Summary, summarise, summary_table
 from evaluation.one_photo.report import method_facts, method_of
 from photos import Source
@@ -198,7 +198,7 @@ def settings(source: Source, classifier: Classifier, plan: Plan, selection: Sele
         "defenses": {name: method_facts(defense, DEFENSES) for name, defense in plan.defenses.items()},
         "target": None if plan.target is None else classifier.labels[plan.target],
         "target_seed": plan.seed,
-        "truth": TRUE_LABEL,
+        TRUTH: TRUE_LABEL,
         "attack_wrong": plan.attack_wrong,
         "unsure_below": UNSURE,
         "found_from": FOUND,

@@ -28,6 +28,8 @@ from evaluation.many_photos.columns import SCHEMA
 from story.export import report_json
 
 SETTINGS, ROWS, SUMMARY, TABLE, PARTS = "run.json", "photos.parquet", "summary.json", "table.md", "parts"
+TRUTH = "truth"
+"""The setting that says which label attacks leave; runs of earlier versions have none."""
 _ROWS_AT_ONCE = 60_000
 
 
@@ -62,6 +64,11 @@ class Run:
             earlier = self.settings()
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{self.folder / SETTINGS} is not that of a run: choose another --out") from None
+        if TRUTH in settings and TRUTH not in earlier:
+            raise ValueError(
+                f"{self.folder} holds a run of an earlier version, whose attacks left the predicted label "
+                "instead of the true one: choose another --out"
+            )
         differs = difference(earlier, json.loads(text)["settings"])
         if differs:
             raise ValueError(f"{self.folder} holds a run with {differs}: choose another --out")

@@ -69,7 +69,7 @@ class CellSummary:
 
     Attributes:
         attack, defense: their names in the rows.
-        photos: how many count: those that could be read and do not have the attack's label already.
+        photos: how many count: those that could be read and are not of the attack's own label.
         accuracy: of these, the right ones; a rejected one is not, nor one that was wrong before the attack.
         accuracy_when_clean: the same of those that the bare classifier gets right on the clean photo.
         fooled: of those, the ones that come out wrong without being rejected.
@@ -226,8 +226,8 @@ def summary_table(summary: Summary) -> str:
     )
     unread = f", {summary.unread} of them could not be used" if summary.unread else ""
     return (
-        f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that was "
-        "wrong before the attack was not attacked and counts as wrong; one that already had the attack's "
+        f"{summary.photos} photos{unread}. Right: % of the photos, with the 95 % interval. A photo that is "
+        "wrong without the attack, behind the same defense, counts as wrong; one of the attack's own "
         "label is left out. Figures are of the photos that were attacked; their means, of those with a "
         f"finite one.\n\n{accuracies}\n\n{causes}"
     )

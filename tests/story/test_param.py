@@ -144,7 +144,7 @@ def test_a_plausible_number_is_in_the_unit_of_the_screen(text, value):
 @pytest.mark.parametrize("text", ["0.03", "0.0157", "0.3", "0.49"])
 def test_a_number_that_may_be_meant_in_the_unit_of_the_code_is_asked_about(text):
     meant = f"for {text} of the full range write {float(text) * 255:g}, and for so little write {text}/255"
-    with pytest.raises(ValueError, match=f"eps {text} means {text} /255") as refused:
+    with pytest.raises(ValueError, match=f"eps {text} means {text}/255") as refused:
         EPS.parse(text)
     assert meant in str(refused.value)
     assert EPS.parse(f"{float(text) * 255:.10g}") == pytest.approx(float(text))

@@ -56,7 +56,13 @@ def _taken(selected: SelectedRun, row: Mapping[str, Any]) -> Path:
         raise PhotoError(f"{row['file']} is not the photo of this run any more")
     settings = selected.settings
     attack = defense = None
-    if row["attack"] != NONE:
+    if row["attack"] != NONE and row["attacked"] is False:
+        notice(
+            f"{row['file']} was not attacked: it is wrong without an attack, or of the attack's own label."
+        )
+    elif row["attack"] != NONE:
+        if row["label"] != row["clean"]:
+            notice("The run knew the true label; here the attack leaves what the classifier predicts.")
         attack = method_of(settings["attacks"][row["attack"]], ATTACKS)
     if row["defense"] != NONE:
         defense = method_of(settings["defenses"][row["defense"]], DEFENSES)

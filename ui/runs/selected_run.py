@@ -16,7 +16,7 @@ from evaluation.many_photos import run_library
 from evaluation.many_photos.columns import LEFT_OUT, NONE, UNREAD
 from evaluation.many_photos.evaluate import PREDICTED, TRUE_LABEL
 from evaluation.many_photos.rows import Rows
-from evaluation.many_photos.run_folder import SETTINGS, Run
+from evaluation.many_photos.run_folder import SETTINGS, TRUTH, Run
 from evaluation.many_photos.summary import Share, Summary
 from photos import Source
 from ui.charts.run import name_of, parameter_words
@@ -98,11 +98,14 @@ def fact_pairs(selected: SelectedRun) -> list[tuple[str, str]]:
 
 def truth_of(settings: Mapping[str, Any]) -> str:
     """By which rule the attacks were made; runs that are silent were made by the older one."""
-    if settings.get("truth", PREDICTED) != TRUE_LABEL:
+    if settings.get(TRUTH, PREDICTED) != TRUE_LABEL:
         return "the predicted label, also of photos that were wrong before the attack"
     if settings["attack_wrong"]:
         return "the true label, also of photos that were wrong before the attack"
-    return "the true label; a photo that was wrong before the attack is not attacked and counts as wrong"
+    return (
+        "the true label; a photo that is wrong without an attack, behind the same defense, is not attacked "
+        "and counts as wrong"
+    )
 
 
 def matrix_rows(selected: SelectedRun, summary: Summary) -> list[dict[str, str]]:

@@ -54,12 +54,12 @@ def test_the_cells_are_those_of_compare(photos, truth, tiny_classifier, plan):
     )
     lavan = plan.attacks["lavan"](photos, wanted, tiny_classifier)
     for attack, pictures in (("none", photos), ("pgd", pgd), ("lavan", lavan)):
-        for number in range(3 if attack == "none" else 2):
+        for number in range(3):
             one = slice(number, number + 1)
             for expected in compare(photos[one], pictures[one], tiny_classifier, plan.defenses):
-                if expected.on == "clean":
-                    continue
                 cell = cells[attack, expected.defense]
+                if expected.on == "clean" or not cell.counted[number]:
+                    continue
                 assert (cell.predicted[number] < 0) == expected.seen.rejected
                 if not expected.seen.rejected:
                     assert tiny_classifier.labels[cell.predicted[number]] == expected.label
@@ -67,31 +67,56 @@ def test_the_cells_are_those_of_compare(photos, truth, tiny_classifier, plan):
                 assert cell.ssim[number] == pytest.approx(expected.seen.ssim, abs=1e-4)
                 assert cell.psnr[number] == pytest.approx(expected.seen.psnr, abs=1e-2)
                 assert cell.ndcg[number] == pytest.approx(expected.seen.ndcg, abs=1e-3)
-                assert cell.bare[number] == cells[attack, "none"].predicted[number]
+                assert cell.bare[number] == int(tiny_classifier(pictures[one]).argmax())
     for (attack, defense), cell in cells.items():
-        aimed = attack == "lavan"
+        aimed, counted = attack == "lavan", cell.counted
+        assert counted.any()
         assert cell.target.tolist() == (wanted.tolist() if aimed else [-1] * 3)
-        assert np.isnan(cell.target_probability).tolist() == [not aimed, not aimed, True]
+        assert (~np.isnan(cell.target_probability)).tolist() == (counted & aimed).tolist()
         overlaps = aimed and defense in ("lgs", "slgs")
-        assert np.isnan(cell.iou).tolist() == [not overlaps, not overlaps, True]
-        assert (cell.milliseconds[:2] > 0).all() == ((attack, defense) != ("none", "none"))
+        assert (~np.isnan(cell.iou)).tolist() == (counted & overlaps).tolist()
+        assert (cell.milliseconds[counted] > 0).all() == ((attack, defense) != ("none", "none"))
 
 
 def test_a_photo_that_is_wrong_before_the_attack_counts_as_wrong(photos, truth, tiny_classifier, plan):
+    """Wrong in the cell's own way: for the classifier alone, or behind the cell's defense."""
     cells = by_cell(plan, measure(Batch(photos, truth, DIGESTS), tiny_classifier, plan))
-    before = int(tiny_classifier(photos)[2].argmax())
-    for (attack, _defense), cell in cells.items():
-        assert cell.attacked.tolist() == [attack != "none", attack != "none", False]
-        assert cell.counted.tolist() == [True, True, attack == "none"]
-        if attack != "none":
-            assert (cell.predicted[2], cell.outcomes()[2]) == (before, "wrong")
-            assert cell.causes()[2] == "wrong on the clean photo"
-            assert [cell.figures(getattr(cell, name))[2] for name in FIGURES] == [None] * len(FIGURES)
+    assert cells["none", "none"].predicted.tolist() == tiny_classifier(photos).argmax(1).tolist()
+    for (attack, defense), cell in cells.items():
+        before = cells["none", defense]
+        right = before.predicted == truth
+        assert cell.attacked.tolist() == (right & (attack != "none")).tolist()
+        assert cell.counted.tolist() == (right | (attack == "none")).tolist()
+        for number in np.flatnonzero(~cell.counted):
+            assert cell.predicted[number] == before.predicted[number]
+            assert cell.outcomes()[number] == before.outcomes()[number] in ("wrong", "rejected")
+            assert cell.causes()[number] == before.causes()[number] != ""
+            assert [cell.figures(getattr(cell, name))[number] for name in FIGURES] == [None] * len(FIGURES)
+    assert not cells["pgd", "none"].attacked[2]
     every = replace(plan, attack_wrong=True)
     made = by_cell(every, measure(Batch(photos, truth, DIGESTS), tiny_classifier, every))
-    assert all(cell.attacked.all() for (attack, _), cell in made.items() if attack != "none")
+    for (attack, defense), cell in made.items():
+        has_target = made["none", defense].predicted == cell.target
+        assert cell.left_out.tolist() == (has_target & (cell.target >= 0)).tolist()
+        assert cell.attacked.tolist() == (~cell.left_out & (attack != "none")).tolist()
     pgd = plan.attacks["pgd"](photos, torch.from_numpy(truth), tiny_classifier)
     assert made["pgd", "none"].predicted.tolist() == tiny_classifier(pgd).argmax(1).tolist()
+
+
+def test_a_photo_that_only_a_defense_gets_right_is_attacked_behind_it(photos, tiny_classifier, monkeypatch):
+    defense = LGS()
+    behind = tiny_classifier(defense(photos, tiny_classifier)).argmax(1)
+    alone = tiny_classifier(photos).argmax(1)
+    plan = Plan({"fgsm": ATTACKS["fgsm"](eps=16 / 255)}, {"lgs": defense})
+    differing = int((behind != alone).nonzero()[0])
+    truth = alone.clone()
+    truth[differing] = behind[differing]
+    cells = by_cell(plan, measure(Batch(photos, truth.numpy(), DIGESTS), tiny_classifier, plan))
+    assert not cells["fgsm", "none"].attacked[differing]
+    assert cells["fgsm", "lgs"].attacked[differing]
+    attacked = plan.attacks["fgsm"](photos, truth, tiny_classifier)
+    expected = tiny_classifier(defense(attacked, tiny_classifier)).argmax(1)
+    assert cells["fgsm", "lgs"].predicted[differing] == expected[differing]
 
 
 def test_an_attack_leaves_the_true_label(photos, tiny_classifier):

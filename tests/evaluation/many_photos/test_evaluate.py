@@ -20,7 +20,7 @@ from defenses import LGS, SmoothingVote
 from evaluation.many_photos import evaluate as engine
 from evaluation.many_photos.batch import Plan
 from evaluation.many_photos.evaluate import Selection, Share, evaluate, label_numbers
-from evaluation.many_photos.run_folder import PARTS, ROWS, SUMMARY, TABLE, Run
+from evaluation.many_photos.run_folder import PARTS, ROWS, SETTINGS, SUMMARY, TABLE, Run
 from photos import Photo, PhotoError, Source, open_source
 
 PLAN = Plan({"fgsm": ATTACKS["fgsm"](eps=16 / 255), "lavan": ATTACKS["lavan"](iterations=2)}, {"lgs": LGS()})
@@ -299,3 +299,11 @@ def test_no_more_photos_are_in_memory_than_a_few_blocks(tiny_classifier, tmp_pat
     assert len(most) == photos
     assert max(most) <= 4 * selection.batch
     assert not alive
+
+
+def test_a_run_of_an_earlier_version_is_not_gone_on_with(whole, source, tiny_classifier, tmp_path):
+    facts = json.loads((whole[0].folder / SETTINGS).read_text(encoding="utf-8"))
+    del facts["settings"]["truth"], facts["settings"]["attack_wrong"]
+    (tmp_path / SETTINGS).write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(ValueError, match="a run of an earlier version, whose attacks left the predicted"):
+        evaluate(Run(tmp_path), source, tiny_classifier, PLAN, SELECTION)

@@ -127,7 +127,7 @@ def test_a_run_that_was_stopped_inside_an_attack_goes_on(begun, tiny_classifier)
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "a.zip holds no photos of the form label/name.jpg, nor a CSV file"),
+        ({}, "a.zip holds no photos of the form label/name.jpg or n01234567_name.jpg, nor a CSV file"),
         ({"zebra/1.jpg": b""}, "tiny has none of the labels of a.zip (zebra, …)"),
         (
             {f"apple/{number}.jpg": b"" for number in range(201)},

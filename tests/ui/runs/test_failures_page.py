@@ -93,7 +93,7 @@ def test_without_a_run_the_page_says_how_to_get_one(empty):
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        ((), "Attacks leave the true label; a photo that was wrong before the attack is not attacked"),
+        ((), "Attacks leave the true label; a photo that is wrong without an attack"),
         (("truth", "attack_wrong"), "Attacks leave the predicted label, also of photos that were wrong"),
     ],
 )
