@@ -57,9 +57,7 @@ def _taken(selected: SelectedRun, row: Mapping[str, Any]) -> Path:
     settings = selected.settings
     attack = defense = None
     if row["attack"] != NONE and row["attacked"] is False:
-        notice(
-            f"{row['file']} was not attacked: it is wrong without an attack, or of the attack's own label."
-        )
+        notice(f"{row['file']} was not attacked: it is wrong without, or of the attack's own label.")
     elif row["attack"] != NONE:
         if row["label"] != row["clean"]:
             notice("The run knew the true label; here the attack leaves what the classifier predicts.")
