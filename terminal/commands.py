@@ -217,11 +217,11 @@ def _classify(options: Namespace) -> None:
             lines += classifier.top(logits(x, classifier))
             bar.show(len(lines), len(pictures))
     if options.json:
-        told = [
+        answers = [
             {"photo": fact, "classifier": classifier.name, "top": ranking(top)}
             for fact, top in zip(facts, lines, strict=True)
         ]
-        print(json.dumps(told, indent=1, allow_nan=False))
+        print(json.dumps(answers, indent=1, allow_nan=False))
         return
     for fact, top in zip(facts, lines, strict=True):
         print(f"{fact['name']} ({fact['width']} × {fact['height']} px)")

@@ -74,12 +74,12 @@ def tell_sweep(options: Namespace) -> None:
     out = checked_folder(options.out, options.photo)
     story, classifier = _attacked(options, attack, seed)
     x = story.undefended.x
-    found: dict[str, Sweep] = {}
+    sweeps: dict[str, Sweep] = {}
     with Bar(f"sweeping {options.over}", quiet=options.quiet) as bar:
         for name, defense in defenses.items():
-            found[name] = sweep(x, story.clean.x, classifier, defense, options.over)
-            bar.show(len(found), len(defenses), name)
-    rows = [row for name, swept in found.items() for row in points(name, swept, story.source, story.target)]
+            sweeps[name] = sweep(x, story.clean.x, classifier, defense, options.over)
+            bar.show(len(sweeps), len(defenses), name)
+    rows = [row for name, swept in sweeps.items() for row in points(name, swept, story.source, story.target)]
     report = {
         "command": options.command_line,
         **_facts(story, attack, threat),
@@ -141,14 +141,14 @@ def _through(
     if attack is None or not threat.knows:
         return {}
     target = story.target if attack.aim == "targeted" else None
-    found: dict[str, Tensor] = {}
+    attacked: dict[str, Tensor] = {}
     with Bar("attacking through each defense", quiet=quiet) as bar:
         for name, defense in defenses.items():
             known = run_story(story.clean.x, classifier, attack, defense, target=target, threat=threat)
             assert known.attacked is not None
-            found[name] = known.attacked.x
-            bar.show(len(found), len(defenses), name)
-    return found
+            attacked[name] = known.attacked.x
+            bar.show(len(attacked), len(defenses), name)
+    return attacked
 
 
 def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any]:

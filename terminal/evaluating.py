@@ -131,8 +131,8 @@ def _methods(options: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]
         _base(text): cls for text, cls in [*attacking.items(), *defending.items()]
     }
     given = given_flags(options)
-    for role, known in (("attack", attacking), ("defense", defending)):
-        names = list(dict.fromkeys(map(_base, known)))
+    for role, classes in (("attack", attacking), ("defense", defending)):
+        names = list(dict.fromkeys(map(_base, classes)))
         if len(names) == 1:
             given = {
                 f"{names[0]}.{flag.removeprefix(f'{role}.')}" if flag.startswith(f"{role}.") else flag: text
