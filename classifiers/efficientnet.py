@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from classifiers.mean_pooled import MeanPooled
+
 WIDTHS = (16, 24, 40, 80, 112, 192, 320)
 DEPTHS = (1, 2, 2, 3, 3, 4, 1)
 """Lite0's; of channels and of blocks, for each stage."""
@@ -67,20 +69,16 @@ class InvertedBlock(nn.Module):
         return x + self.layers(x) if self.adds else self.layers(x)
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(MeanPooled):
     """Convolutions and ReLU6, global average pooling, ONE linear layer, so that CAM is exact.
 
-    (B, 3, H, W), normalised -> (B, labels) logits; H, W >= 1. The modules stand in the order of Google's
-    weights.
+    The modules stand in the order of Google's weights.
 
     Source: Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"; the
     Lite variants are Liu 2020, "Higher accuracy on vision models with EfficientNet-Lite".
     """
 
-    smallest_size = 1
-
     def __init__(self, labels: int, widths: Sequence[int] = WIDTHS, depths: Sequence[int] = DEPTHS) -> None:
-        super().__init__()
         layers: list[nn.Module] = [conv_norm(3, _STEM, 3, stride=2), nn.ReLU6()]
         inputs = _STEM
         stages = zip(widths, depths, _KERNELS, _STRIDES, _EXPANSIONS, strict=True)
@@ -88,21 +86,4 @@ class EfficientNetLite(nn.Module):
             for number in range(depth):
                 layers.append(InvertedBlock(inputs, width, kernel, 1 if number else stride, expansion))
                 inputs = width
-        layers += [conv_norm(inputs, _LAST, 1), nn.ReLU6()]
-        self.features = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(_LAST, labels)
-
-    @property
-    def last_map(self) -> nn.Module:
-        """What puts out the last map in front of the pooling."""
-        return self.features
-
-    @property
-    def linear_head(self) -> nn.Linear:
-        """The one linear layer behind the pooling."""
-        return self.head
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As the class says."""
-        return self.head(self.pool(self.features(x)).flatten(1))
+        super().__init__([*layers, conv_norm(inputs, _LAST, 1), nn.ReLU6()], _LAST, labels)

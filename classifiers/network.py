@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from classifiers.efficientnet import EfficientNetLite
+from classifiers.mean_pooled import MeanPooled
 
 WIDTHS = (48, 96, 192, 384)
 DEPTHS = (1, 2, 2, 2)
@@ -66,15 +67,10 @@ class Block(nn.Module):
         return self.relu(self.second(self.relu(self.first(x))) + self.shortcut(x))
 
 
-class ResidualNet(nn.Module):
-    """Strided stem, four residual stages, global average pooling, ONE linear layer.
-
-    The single linear layer behind the pooling makes class activation maps exact: the logit of a class is the
-    mean of its map plus a bias (Zhou et al. 2016). (B, 3, H, W), normalised -> (B, labels) logits; H, W >= 1.
-    """
+class ResidualNet(MeanPooled):
+    """Strided stem, four residual stages, global average pooling, ONE linear layer, so that CAM is exact."""
 
     def __init__(self, labels: int, widths: Sequence[int] = WIDTHS, depths: Sequence[int] = DEPTHS) -> None:
-        super().__init__()
         stem = widths[0]
         layers: list[nn.Module] = [conv_norm(3, stem // 2, stride=2), nn.ReLU()]
         layers += [conv_norm(stem // 2, stem, stride=2), nn.ReLU()]
@@ -83,25 +79,7 @@ class ResidualNet(nn.Module):
             for number in range(depth):
                 layers.append(Block(inputs, width, stride=2 if stage and not number else 1))
                 inputs = width
-        self.features = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(inputs, labels)
-
-    smallest_size = 1
-
-    @property
-    def last_map(self) -> nn.Module:
-        """What puts out the last map in front of the pooling."""
-        return self.features
-
-    @property
-    def linear_head(self) -> nn.Linear:
-        """The one linear layer behind the pooling."""
-        return self.head
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As the class says."""
-        return self.head(self.pool(self.features(x)).flatten(1))
+        super().__init__(layers, inputs, labels)
 
 
 class EachPlace(nn.Module):
