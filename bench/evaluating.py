@@ -29,7 +29,8 @@ PHOTOS, BATCH = 32, 16
 def evaluating(setting: Setting) -> Iterator[Found]:
     """A row for the limit and one for an evaluation of photos of noise, by PGD and SLGS at their defaults."""
     model = setting.classifier
-    plan = Plan({"pgd": PGD()}, {"slgs": DEFENSES["slgs"]()})
+    # Photos of noise have no right label: those that count as wrong are attacked too.
+    plan = Plan({"pgd": PGD()}, {"slgs": DEFENSES["slgs"]()}, attack_wrong=True)
     selection = Selection(None, 0, BATCH, model.working_size)
     with tempfile.TemporaryDirectory() as folder:
         entrants = entrants_of(model, plan, PHOTOS, selection, Path(folder))

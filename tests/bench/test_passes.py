@@ -33,7 +33,7 @@ def test_no_hook_is_left_behind(tiny_classifier):
 
 
 def test_an_evaluation_against_its_passes(tiny_classifier, tmp_path):
-    plan = Plan({"fgsm": ATTACKS["fgsm"]()}, {"lgs": DEFENSES["lgs"]()})
+    plan = Plan({"fgsm": ATTACKS["fgsm"]()}, {"lgs": DEFENSES["lgs"]()}, attack_wrong=True)
     limit, ours = entrants_of(tiny_classifier, plan, 4, Selection(None, 0, 2, 64), tmp_path)
     made = passes_of(tiny_classifier, ours.work)
     # Two blocks of two photos: the clean ones, the attack forward and back, what it and the defense made.
