@@ -62,7 +62,7 @@ class Setting:
 
 def photographs(count: int, size: int, device: torch.device | str = "cpu") -> Tensor:
     """(``count``, 3, ``size``, ``size``) in [0, 1]: the gallery's photos, each turn mirrored and moved on."""
-    of_gallery = [gallery_photo(name).working(size)[0] for name in gallery()]
+    of_gallery = [gallery_photo(name).working(size, crop_share=1)[0] for name in gallery()]
     turns = []
     for number in range(count):
         turn = number // len(of_gallery)

@@ -54,6 +54,15 @@ class Architecture:
         """
         return _torchvision_models().get_model_weights(self.name)[_WEIGHTS]
 
+    def size_and_crop_share(self) -> tuple[int, float]:
+        """``Classifier.working_size`` and ``crop_share`` by which the official weights were measured.
+
+        Raises:
+            ClassifierError: torchvision is not usable here.
+        """
+        preset = self.weights().transforms()
+        return preset.crop_size[0], preset.crop_size[0] / preset.resize_size[0]
+
     def build(self, labels: int) -> nn.Module:
         """The network for that many labels, without weights, on the meta device.
 

@@ -43,6 +43,8 @@ class Classifier(nn.Module):
         identity: name and checksum of the weights; part of every cache key.
         labels: one word or phrase per logit.
         working_size: side in px at which it was measured.
+        crop_share: how much of a resized photo's short side it was shown when it was measured, 0 to 1:
+            224/256 for "resize 256, crop 224", 1 for the whole.
         saliency: the saliency method that gathers on patches in this network (``explain.SALIENCIES``).
         stage: what puts out the last map in front of the pooling, (B, C, h, w), which CAM weighs.
         head: the one linear layer behind a global average pooling of ``stage``, or None where there is none.
@@ -65,6 +67,7 @@ class Classifier(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         working_size: int,
+        crop_share: float = 1.0,
         stage: nn.Module,
         head: nn.Linear | None,
         saliency: str = "gradient",
@@ -76,6 +79,7 @@ class Classifier(nn.Module):
         self.identity = identity
         self.labels = tuple(labels)
         self.working_size = working_size
+        self.crop_share = crop_share
         self.saliency = saliency
         self.smallest_size = smallest_size
         self.stand_in = stand_in

@@ -128,6 +128,7 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
             mean=card["mean"],
             std=card["std"],
             working_size=card["working_size"],
+            crop_share=card.get("crop_share", 1.0),
             stage=network.last_map,
             head=network.linear_head,
             saliency=card["saliency"],

@@ -63,7 +63,7 @@ def own(
     network: nn.Module
     stage: nn.Module
     head: nn.Linear | None
-    stand_in = ""
+    stand_in, crop_share = "", 1.0
     if architecture == RESIDUAL:
         state = read_state(weights, what)
         residual, size, smallest = _residual(state, len(words)), _RESIDUAL_SIZE, 1
@@ -73,7 +73,7 @@ def own(
     elif is_timm(architecture):
         one = find_timm(architecture)
         network, stage, head, stand_in = one.parts(one.filled(weights, what, len(words)))
-        size, smallest = one.size, 1
+        size, crop_share, smallest = one.size, one.facts.crop_pct, 1
         mean, std = mean or tuple(one.facts.mean), std or tuple(one.facts.std)
     else:
         entry = find_architecture(architecture)
@@ -81,8 +81,8 @@ def own(
             raise ClassifierError(
                 f"The architecture is one of {', '.join(architectures())}, not {architecture!r}"
             )
-        official = entry.weights()
-        size, smallest = official.transforms().crop_size[0], max(official.meta["min_size"])
+        size, crop_share = entry.size_and_crop_share()
+        smallest = max(entry.weights().meta["min_size"])
         network = entry.build(len(words))
         fit(network, read_state(weights, what), what, labels=len(words), ignored=entry.training_only)
         network, stage, head = entry.parts(network)
@@ -96,6 +96,7 @@ def own(
         mean=mean,
         std=std,
         working_size=working_size or size,
+        crop_share=crop_share,
         stage=stage,
         head=head,
         smallest_size=smallest,

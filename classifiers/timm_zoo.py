@@ -242,6 +242,7 @@ def load_timm(name: str, *, device: torch.device, progress: Progress | None = No
         mean=entry.facts.mean,
         std=entry.facts.std,
         working_size=entry.size,
+        crop_share=entry.facts.crop_pct,
         stage=stage,
         head=head,
         stand_in=stand_in,

@@ -28,6 +28,7 @@ def load_zoo(entry: Architecture, *, device: torch.device, progress: Progress | 
     what = f"The weight file of {entry.title}"
     fit(network, read_state(path, what), what, labels=len(labels), ignored=entry.training_only)
     network, stage, head = entry.parts(network)
+    size, crop_share = entry.size_and_crop_share()
     return Classifier(
         entry.name,
         network,
@@ -35,7 +36,8 @@ def load_zoo(entry: Architecture, *, device: torch.device, progress: Progress | 
         identity=f"{entry.name}:{digest}",
         mean=entry.mean,
         std=entry.std,
-        working_size=weights.transforms().crop_size[0],
+        working_size=size,
+        crop_share=crop_share,
         stage=stage,
         head=head,
         saliency="gradient",

@@ -1,9 +1,9 @@
 """How often a classifier is right: ``python -m experiments.classifier_accuracy --photos SOURCE``.
 
 Top-1 and top-5 on all photos whose label the classifier has, each with its 95 % interval (Wilson's). By
-default photos come as they do everywhere in Unfool: the short side resized to the working size, the centre
-cut out. ``--resize 256`` resizes to 256 px first, as classifiers of ImageNet are usually measured, so that
-less of the photo's edge is seen, and larger. ``--only`` takes the photos whose path fits a pattern.
+default photos come as they do everywhere in Unfool: resized and cut as the classifier wants them.
+``--resize`` takes another short side before the centre of the working size is cut out, so that more or less
+of the photo's edge is seen. ``--only`` takes the photos whose path fits a pattern.
 """
 
 from __future__ import annotations
@@ -23,23 +23,11 @@ from evaluation.many_photos.evaluate import label_numbers
 from evaluation.many_photos.measuring import options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
-from photos import Photo, PhotoError, Source, open_source
+from photos import PhotoError, Source, open_source
 from story.table import markdown_table
 
 TOP = (1, 5)
 """The right label is among so many likeliest ones."""
-
-
-def cut(photo: Photo, *, size: int, resize: int) -> Tensor:
-    """The centre (1, 3, size, size) of the photo whose short side is ``resize``.
-
-    Raises:
-        ValueError: the side is under the centre's, or none that a photo can have.
-    """
-    if resize < size:
-        raise ValueError(f"the short side is at least the working size, {size} px, not {resize}")
-    edge = (resize - size) // 2
-    return photo.working(resize)[..., edge : edge + size, edge : edge + size]
 
 
 def measure(
@@ -47,7 +35,7 @@ def measure(
     source: Source,
     *,
     size: int,
-    resize: int,
+    crop_share: float,
     limit: int | None = None,
     seed: int = 0,
     only: str = "*",
@@ -61,7 +49,7 @@ def measure(
         classifier: who looks.
         source: labelled photos.
         size: working size in px.
-        resize: what the short side is before the centre is cut out, in px.
+        crop_share: of the resized photo's short side that is cut out, as ``Classifier.crop_share``.
         limit: how many photos, drawn by ``seed``; all where it is None.
         seed: of the draw.
         only: pattern of the photos' paths.
@@ -88,7 +76,7 @@ def measure(
                 except (PhotoError, OSError):
                     unreadable += 1
                     continue
-                pictures.append(cut(photo, size=size, resize=resize))
+                pictures.append(photo.working(size, crop_share))
                 labels.append(label)
             if pictures:
                 places += ranks(probabilities(classifier, torch.cat(pictures)), torch.tensor(labels)).tolist()
@@ -118,12 +106,14 @@ def main(given: Namespace) -> None:
     """Measures, prints the table, and writes it where that was asked for."""
     classifier = load(given.classifier)
     size = given.size or classifier.working_size
-    resize = given.resize or size
+    resize = given.resize or round(size / classifier.crop_share)
+    if resize < size:
+        raise ValueError(f"the short side is at least the working size, {size} px, not {resize}")
     figures = measure(
         classifier,
         open_source(given.photos),
         size=size,
-        resize=resize,
+        crop_share=size / resize,
         limit=given.limit,
         seed=given.seed,
         only=given.only,
@@ -141,6 +131,6 @@ def main(given: Namespace) -> None:
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.set_defaults(limit=None)
-    parser.add_argument("--resize", type=int, help="short side in px; the working size by default")
+    parser.add_argument("--resize", type=int, help="short side in px; the classifier's own by default")
     parser.add_argument("--only", default="*", help="pattern of the photos' paths, such as '*/in_*'")
     main(parser.parse_args())

@@ -57,24 +57,26 @@ class Photo:
         """In px."""
         return self.pixels.shape[1]
 
-    def working(self, size: int) -> Tensor:
+    def working(self, size: int, crop_share: float = 1.0) -> Tensor:
         """The photo as a classifier gets it: (1, 3, size, size) float32 in [0, 1].
 
-        The short side is resized to ``size`` (bilinear with antialias), then the centre is cut out.
+        The short side is resized to ``size`` / ``crop_share`` (bilinear with antialias), then the centre is
+        cut out; ``Classifier.crop_share`` is the classifier's own. A photo of size x size stays whole.
 
         Raises:
             PhotoError: ``size`` is not a whole number from 64 to 512.
         """
-        square = resized_square(self.pixels, _checked_size(size))
+        square = resized_square(self.pixels, _checked_size(size), crop_share)
         return torch.from_numpy(square).permute(2, 0, 1)[None].contiguous().float().div(255)
 
-    def crop_box(self, size: int | None = None) -> tuple[int, int, int, int]:
+    def crop_box(self, size: int | None = None, crop_share: float = 1.0) -> tuple[int, int, int, int]:
         """The part (left, top, right, bottom) that ``working`` shows, in the photo's own px, rounded.
 
         Without ``size``, the centre square of the photo itself; sizes move it by at most a pixel of the crop.
         """
         side = min(self.height, self.width) if size is None else _checked_size(size)
-        left, top, right, bottom = (round(edge) for edge in centre_square(self.width, self.height, side))
+        box = centre_square(self.width, self.height, side, crop_share)
+        left, top, right, bottom = (round(edge) for edge in box)
         return left, top, max(right, left + 1), max(bottom, top + 1)
 
 

@@ -208,8 +208,8 @@ def _classify(options: Namespace) -> None:
     facts, pictures = [], []
     for text in options.photos:
         photo = opened(text)
-        facts.append(photo_facts(photo, size))
-        pictures.append(photo.working(size))
+        facts.append(photo_facts(photo, size, classifier.crop_share))
+        pictures.append(photo.working(size, classifier.crop_share))
     lines = []
     with Bar("classifying", quiet=options.quiet or len(pictures) <= BATCH) as bar, torch.no_grad():
         for begin in range(0, len(pictures), BATCH):

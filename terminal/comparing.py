@@ -15,7 +15,7 @@ from attacks import ATTACKS, Attack, Report
 from classifiers import Classifier
 from defenses import DEFENSES, THREATS, Defense, Threat
 from evaluation.one_photo.compare import Cell, compare
-from evaluation.one_photo.report import flag_facts, photo_facts
+from evaluation.one_photo.report import flag_facts, story_photo_facts
 from evaluation.one_photo.story import Story, run_story
 from evaluation.one_photo.sweep import Sweep, points, sweep
 from story import Parametrised, Step
@@ -155,7 +155,7 @@ def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any
     assert story.photo is not None
     method = flag_facts(attack, ATTACKS)
     return {
-        "photo": photo_facts(story.photo, story.clean.x.shape[-1]),
+        "photo": story_photo_facts(story, story.photo),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
         "attack": None

@@ -114,6 +114,8 @@ def forbidden_calls(top: str, file: Path, call: ast.Call) -> Iterator[str]:
         yield f"{owner}.{name} decodes a file outside photos"
     if name == "Normalize" and top != "classifiers":
         yield "Normalize normalises outside classifiers"
+    if name == "working" and len(call.args) + len(call.keywords) < 2:
+        yield f"{owner}.working() does not say how much the classifier is shown"
     if top not in SHARED_MODEL:
         return
     if owner and name in {"backward", "train", "eval", "zero_grad"}:
@@ -164,6 +166,7 @@ def test_every_folder_has_a_place():
         ("ops/a.py", "Image.open(f)", "Image.open decodes a file outside photos"),
         ("attacks/a.py", "loss.backward()", "loss.backward() changes a model that others share"),
         ("explain/a.py", "model.eval()", "model.eval() changes a model that others share"),
+        ("ui/a.py", "photo.working(224)", "photo.working() does not say how much the classifier is shown"),
         ("ops/a.py", "torch.randn(3)", "torch.randn draws from the global generator"),
         ("attacks/a.py", "torch.randn_like(x)", "torch.randn_like draws from the global generator"),
         ("attacks/a.py", "torch.manual_seed(0)", "torch.manual_seed draws from the global generator"),

@@ -120,7 +120,9 @@ class AttackedPhotos:
     def _make(self, number: int, file: Path) -> None:
         began = time.monotonic()
         block = slice(number * BLOCK, (number + 1) * BLOCK)
-        photos = centre_crops(self.source, self.model.working_size, self.numbers[block])
+        photos = centre_crops(
+            self.source, self.model.working_size, self.model.crop_share, self.numbers[block]
+        )
         labels = self.labels[block]
         owners: list[int] = []
         strengths: list[int] = []

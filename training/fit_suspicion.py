@@ -73,7 +73,9 @@ def measured(
     mine = photos[number * recipe.batch : (number + 1) * recipe.batch]
     device = classifier.device
     read = [source.read(photo) for photo in mine]
-    x = torch.cat([photo.working(classifier.working_size) for photo in read]).to(device)
+    x = torch.cat([photo.working(classifier.working_size, classifier.crop_share) for photo in read]).to(
+        device
+    )
     labels = [classifier.index(source.label(photo)) for photo in mine]
     y = torch.tensor(labels, device=device)
     # A stream of its own for each batch, so that a resumed run draws what an unbroken one draws.

@@ -27,11 +27,13 @@ def decode_all(source: Source, numbers: Iterable[int] | None = None) -> list[Ten
         return list(pool.map(decode, range(len(source)) if numbers is None else numbers))
 
 
-def centre_crops(source: Source, side: int, numbers: Iterable[int] | None = None) -> Tensor:
+def centre_crops(
+    source: Source, side: int, crop_share: float, numbers: Iterable[int] | None = None
+) -> Tensor:
     """The photos of these numbers, by default all, (N, 3, side, side) uint8, as the app's doors crop them."""
 
     def crop(number: int) -> Tensor:
-        return to_bytes(source.read(number).working(side)[0])
+        return to_bytes(source.read(number).working(side, crop_share)[0])
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(crop, range(len(source)) if numbers is None else numbers)))

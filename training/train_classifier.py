@@ -325,7 +325,7 @@ def measure(
     by_side: dict[str, dict[str, float]] = {}
     logits: dict[int, Tensor] = {}
     for side in SIDES:
-        logits[side] = predict(network, centre_crops(photos, side), device)
+        logits[side] = predict(network, centre_crops(photos, side, crop_share=1), device)
         by_side[str(side)] = {f"top{k}": round(accuracy(logits[side], truth, k), 4) for k in (1, 5)}
     best = max(SIDES, key=lambda side: by_side[str(side)]["top1"])
     right = (logits[best].argmax(1) == truth).float()

@@ -43,7 +43,9 @@ def beginning(start: str) -> Tensor | None:
     """
     if start == "noise":
         return None
-    return torch.full((3, 1, 1), 0.5) if start == "grey" else gallery_photo(start).working(128)[0]
+    return (
+        torch.full((3, 1, 1), 0.5) if start == "grey" else gallery_photo(start).working(128, crop_share=1)[0]
+    )
 
 
 def train(training: Training, photos: Source, checkpoint: Checkpoint) -> None:
@@ -61,7 +63,9 @@ def write_assets(training: Training, name: str, start: str, photos: Source, fold
     rounded = eight_bit(training.patch)
     data = safetensors.torch.save({"patch": to_bytes(rounded[0]).cpu().contiguous()})
     recipe, target = training.recipe, training.model.labels[training.target]
-    batches = (from_bytes(part) for part in centre_crops(photos, training.model.working_size).split(64))
+    model = training.model
+    crops = centre_crops(photos, model.working_size, model.crop_share)
+    batches = (from_bytes(part) for part in crops.split(64))
     card = {
         "name": name,
         "kind": "adversarial-patch" if recipe.anywhere else "lavan",

@@ -25,7 +25,7 @@ from evaluation.many_photos.columns import SCHEMA, Cells, PhotoFacts, cells_of, 
 from evaluation.many_photos.run_folder import SUMMARY, TABLE, TRUTH, Run
 from evaluation.many_photos.summary import COLUMNS, Summary, summarise, summary_table
 from evaluation.one_photo.report import method_facts, method_of
-from photos import Source
+from photos import Photo, Source
 from story.export import report_json, versions
 
 Progress = Callable[[int, int], None]
@@ -154,7 +154,11 @@ def evaluate(
         total = sum(len(blocks[block]) for block in mine)
         ready = total - sum(len(blocks[block]) for block in todo)
         most = selection.batch
-        with _decoded(source, class_numbers, [blocks[block] for block in todo], selection.size) as decoded:
+
+        def working(photo: Photo) -> Tensor:
+            return photo.working(selection.size, classifier.crop_share)
+
+        with _decoded(source, class_numbers, [blocks[block] for block in todo], working) as decoded:
             for block, photos in zip(todo, decoded, strict=True):
                 if progress is not None:
                     progress(ready, total)
@@ -193,6 +197,7 @@ def settings(source: Source, classifier: Classifier, plan: Plan, selection: Sele
         "list_sha256": source.digest,
         **asdict(selection),
         "classifier": classifier.identity,
+        "crop_share": classifier.crop_share,
         "device": classifier.device.type,
         "attacks": {name: _attack_facts(name, plan) for name in plan.attacks},
         "defenses": {name: method_facts(defense, DEFENSES) for name, defense in plan.defenses.items()},
@@ -263,7 +268,10 @@ def _number(words: Sequence[str], classifier: Classifier) -> int | None:
 
 @contextmanager
 def _decoded(
-    source: Source, class_numbers: Sequence[int | None], blocks: Sequence[Sequence[int]], size: int
+    source: Source,
+    class_numbers: Sequence[int | None],
+    blocks: Sequence[Sequence[int]],
+    working: Callable[[Photo], Tensor],
 ) -> Iterator[Iterator[list[_Decoded]]]:
     """The photos of every block, decoded by threads while the device works; two blocks ahead, no more."""
 
@@ -272,7 +280,7 @@ def _decoded(
             return _Decoded(None, None, f"the classifier has no label {source.label(number)!r}")
         try:
             photo = source.read(number)
-            return _Decoded(photo.working(size), photo.digest, None)
+            return _Decoded(working(photo), photo.digest, None)
         except OSError as error:
             return _Decoded(None, None, error.strerror or str(error))
         except ValueError as error:

@@ -113,7 +113,7 @@ def right_photos(source: Source, classifier: Classifier, size: int, limit: int, 
             except (PhotoError, OSError):
                 continue
             assert label is not None
-            read.append((photo.working(size), label, photo.digest))
+            read.append((photo.working(size, classifier.crop_share), label, photo.digest))
         if not read:
             continue
         x, y = torch.cat([picture for picture, _, _ in read]), torch.tensor([label for _, label, _ in read])

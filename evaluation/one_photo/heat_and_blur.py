@@ -75,7 +75,8 @@ def survival(
     Raises:
         ValueError: fewer than two photos, or one that cannot be read.
     """
-    pictures = [(photo.name, photo.working(size).to(model.device)) for photo in photos]
+    share = model.crop_share
+    pictures = [(photo.name, photo.working(size, share).to(model.device)) for photo in photos]
     if len(pictures) < 2:
         raise ValueError(f"heats are compared between at least 2 photos, not {len(pictures)}")
     for (name, picture), (_, following) in zip(pictures, pictures[1:] + pictures[:1], strict=True):

@@ -32,7 +32,7 @@ def report(story: Story, over: OverDraws | None = None, command: str = "") -> di
     """
     return {
         "command": command or None,
-        "photo": None if story.photo is None else photo_facts(story.photo, story.clean.x.shape[-1]),
+        "photo": None if story.photo is None else story_photo_facts(story, story.photo),
         "classifier": story.classifier,
         "clean": _seen(story.clean),
         "attacked": _seen(story.attacked),
@@ -66,7 +66,12 @@ def attacked_arrays(story: Story) -> bytes | None:
     return attacked_npz(story.clean.x, story.attacked.x, story.trace.mask)
 
 
-def photo_facts(photo: Photo, size: int) -> dict[str, Any]:
+def story_photo_facts(story: Story, photo: Photo) -> dict[str, Any]:
+    """``photo_facts`` of the story's own photo."""
+    return photo_facts(photo, story.clean.x.shape[-1], story.crop_share)
+
+
+def photo_facts(photo: Photo, size: int, crop_share: float) -> dict[str, Any]:
     """The file's digest, its upright size, and what of it the classifier gets at working size ``size``."""
     return {
         "name": photo.name,
@@ -74,7 +79,7 @@ def photo_facts(photo: Photo, size: int) -> dict[str, Any]:
         "height": photo.height,
         "width": photo.width,
         "working_size": size,
-        "crop": list(photo.crop_box(size)),
+        "crop": list(photo.crop_box(size, crop_share)),
     }
 
 

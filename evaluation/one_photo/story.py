@@ -103,6 +103,7 @@ class Story:
 
     Attributes:
         photo: the file it came from; None for a tensor.
+        crop_share: of the classifier: how much of the photo's short side it gets.
         classifier: the classifier's name.
         labels: the classifier's labels.
         attack, defense: the methods; None where there is none.
@@ -120,6 +121,7 @@ class Story:
     """
 
     photo: Photo | None
+    crop_share: float
     classifier: str
     labels: tuple[str, ...]
     attack: Attack | None
@@ -246,7 +248,7 @@ def attacked_story(
     threat = threat or Oblivious()
     if threat.knows and (attack is None or assumed is None):
         raise ValueError(f"{threat.title} is an attack through a defense: give both")
-    x = _working(photo, size or classifier.working_size).to(classifier.device)
+    x = _working(photo, size or classifier.working_size, classifier.crop_share).to(classifier.device)
     watch = _Watch(classifier.device)
     attacked = success = success_8bit = wanted = None
     with remembering(Memo(_OWN_MEMO_BYTES) if memo is None else memo):
@@ -268,6 +270,7 @@ def attacked_story(
                 success_8bit = _fools(attack, rounded, y, clean.label)
     return Story(
         photo=photo if isinstance(photo, Photo) else None,
+        crop_share=classifier.crop_share,
         classifier=classifier.name,
         labels=classifier.labels,
         attack=attack,
@@ -312,10 +315,10 @@ def defended_story(
     )
 
 
-def _working(photo: Photo | Tensor, size: int) -> Tensor:
+def _working(photo: Photo | Tensor, size: int, crop_share: float) -> Tensor:
     """(1, 3, H, W) in [0, 1]."""
     if isinstance(photo, Photo):
-        return photo.working(size)
+        return photo.working(size, crop_share)
     if photo.ndim != 4 or photo.shape[:2] != (1, 3):
         raise ValueError(f"a photo has the shape (1, 3, H, W), not {tuple(photo.shape)}")
     return photo.detach()

@@ -43,7 +43,7 @@ def test_changes_come_back_to_a_hundredth_of_their_eps(cache, as_builtin):
     assert len(pairs.labels) == 4
     assert len(pairs) == 48
     x = pairs.photos / 255
-    assert torch.equal(pairs.photos, centre_crops(kept.source, 64, kept.numbers))
+    assert torch.equal(pairs.photos, centre_crops(kept.source, 64, 1.0, kept.numbers))
     for strength, eps in enumerate(STRENGTHS):
         attacked = pairs.attacked(strength)
         change = (attacked - x).abs().amax((1, 2, 3))

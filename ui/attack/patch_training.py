@@ -84,11 +84,12 @@ class Course(Background[Formed]):
 
     def __init__(self, training: Training, photos: Sequence[Photo], others: Sequence[Photo]) -> None:
         super().__init__(training.recipe.steps)
-        side = training.model.working_size
+        side, share = training.model.working_size, training.model.crop_share
         self.training = training
         self.target = training.model.labels[training.target]
-        self.squares = torch.cat([photo.working(side) for photo in photos])
-        self.others = torch.cat([torch.empty(0, 3, side, side), *(photo.working(side) for photo in others)])
+        self.squares = torch.cat([photo.working(side, share) for photo in photos])
+        squares = [photo.working(side, share) for photo in others]
+        self.others = torch.cat([torch.empty(0, 3, side, side), *squares])
         self.kept = ""
         self.effects: list[dict[str, Any]] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]

@@ -137,11 +137,10 @@ def _size(photo: Photo, classifier: Classifier) -> int:
         link.LARGEST,
         key=key,
         persist_state="session",
-        help="The short side is resized to this, then the middle is cut out. "
-        f"{classifiers.title(classifier.name)} was measured at {classifier.working_size} px.",
+        help=_how_cut(classifier),
     )
     st.image(
-        _cropped(photo.digest, size, photo),
+        _cropped(photo.digest, size, classifier.crop_share, photo),
         width="stretch",
         output_format="PNG",
         alt=f"{photo.name}; bright is the part that the classifier sees",
@@ -150,13 +149,29 @@ def _size(photo: Photo, classifier: Classifier) -> int:
     return size
 
 
+def _how_cut(classifier: Classifier) -> str:
+    """How a photo becomes what the classifier gets."""
+    measured = classifier.working_size
+    title = classifiers.title(classifier.name)
+    if classifier.crop_share == 1:
+        return (
+            "The short side is resized to this, then the middle is cut out. "
+            f"{title} was measured at {measured} px."
+        )
+    return (
+        f"{title} was measured at {measured} px: the short side resized to "
+        f"{round(measured / classifier.crop_share)} px, then the middle {measured} px cut out. Other sizes "
+        "are cut in the same proportion; a photo that already has the size stays whole."
+    )
+
+
 @st.cache_data(max_entries=8, show_spinner=False, scope="session")
-def _cropped(digest: str, size: int, _photo: Photo) -> bytes:
+def _cropped(digest: str, size: int, crop_share: float, _photo: Photo) -> bytes:
     """The whole photo, with all that is cut off darkened."""
     del digest
     step = max(1, max(_photo.width, _photo.height) // _PREVIEW)
     small = _photo.pixels[::step, ::step]
-    left, top, right, bottom = (edge // step for edge in _photo.crop_box(size))
+    left, top, right, bottom = (edge // step for edge in _photo.crop_box(size, crop_share))
     shown = small // 3
     shown[top:bottom, left:right] = small[top:bottom, left:right]
     return to_png(shown)

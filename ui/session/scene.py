@@ -30,7 +30,7 @@ class Scene:
     @cached_property
     def x(self) -> Tensor:
         """The photo as the classifier gets it: (1, 3, size, size) in [0, 1], on the classifier's device."""
-        return self.photo.working(self.size).to(self.classifier.device)
+        return self.photo.working(self.size, self.classifier.crop_share).to(self.classifier.device)
 
 
 @dataclass(frozen=True, eq=False)

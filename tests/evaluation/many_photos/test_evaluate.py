@@ -281,8 +281,8 @@ def test_no_more_photos_are_in_memory_than_a_few_blocks(tiny_classifier, tmp_pat
     alive, most = set(), []
     working = Photo.working
 
-    def counted(self, size):
-        picture = working(self, size)
+    def counted(self, size, crop_share):
+        picture = working(self, size, crop_share)
         number = len(most)
         alive.add(number)
         weakref.finalize(picture, alive.discard, number)

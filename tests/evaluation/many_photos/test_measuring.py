@@ -15,6 +15,7 @@ class Elsewhere:
 
     name, identity, labels = "elsewhere", "elsewhere-0", ("apple", "bear", "car", "dog", "egg")
     device = torch.device("meta")
+    crop_share = 1.0
 
     def __init__(self, says):
         self.says = says

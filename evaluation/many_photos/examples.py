@@ -1,0 +1,227 @@
+"""Which attack each defense undoes: measured over many photos, with an example of the gallery for its page.
+
+``experiments.examples`` measures and writes the file; pages and the terminal only read it. In it each
+classifier has its rungs, attacks at one strength, with what every defense makes of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from attacks import ATTACKS, Attack
+from attacks.placement import PatchAttack
+from defenses import DEFENSES
+from evaluation.measures.intervals import wilson
+from evaluation.one_photo.report import method_of
+
+FILE = Path(__file__).parents[2] / "assets" / "examples.json"
+SURE = 0.5
+"""Probability from which a label counts as surely said, by the attacked photo and by the defended one."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """So many hits of so many photos."""
+
+    hits: int
+    photos: int
+
+    @property
+    def share(self) -> float:
+        """0 to 1; 0 without photos."""
+        return self.hits / self.photos if self.photos else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, Wilson's."""
+        return wilson(self.hits, self.photos)
+
+
+@dataclass(frozen=True)
+class GalleryTrial:
+    """A photo of the gallery under one attack.
+
+    Attributes:
+        name: of the photo.
+        label: what the classifier says of it as it is.
+        attacked_label: what it says of it attacked.
+        attacked: probability of ``attacked_label``.
+        defended: name of a defense -> probability of ``label`` behind it, where ``label`` comes out; else
+            minus the probability of what comes out instead.
+    """
+
+    name: str
+    label: str
+    attacked_label: str
+    attacked: float
+    defended: Mapping[str, float]
+
+    @property
+    def fooled(self) -> bool:
+        """Whether the attack surely fools the classifier."""
+        return self.attacked_label != self.label and self.attacked >= SURE
+
+    def undone_by(self, defense: str) -> bool:
+        """Whether ``defense`` surely brings the label back."""
+        return self.fooled and self.defended[defense] >= SURE
+
+
+@dataclass(frozen=True, eq=False)
+class Rung:
+    """An attack at one strength, and what became of it.
+
+    Attributes:
+        name: of the attack in the registry.
+        attack: the attack.
+        fooled: photos that the classifier gets right, and of them those that it gets wrong under the attack.
+        surely: of the same photos those that it then gets wrong with a probability of at least ``SURE``.
+        right: name of a defense -> of all photos those that are right behind it, under the attack.
+        undone: name of a defense -> of those that were surely fooled, those surely right behind it.
+        gallery: the photos of the gallery.
+    """
+
+    name: str
+    attack: Attack
+    fooled: Count
+    surely: Count
+    right: Mapping[str, Count]
+    undone: Mapping[str, Count]
+    gallery: Sequence[GalleryTrial]
+
+    @property
+    def kind(self) -> str:
+        """What defenses call it in ``Defense.against``."""
+        return kind_of(self.attack)
+
+    @property
+    def strength(self) -> float:
+        """What tells rungs of the same attack apart: share of the photo, or the most that a pixel changes."""
+        return strength_of(self.attack)
+
+    def best(self) -> str:
+        """Name of the defense that is most often right."""
+        return max(self.right, key=lambda name: self.right[name].hits)
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A photo and an attack that show a defense at work.
+
+    Attributes:
+        rung: the attack.
+        trial: what became of the photo.
+        undone: on how many photos the defense undoes it as surely.
+        fails_on: photos of the gallery that this attack fools as surely and that stay fooled behind it.
+    """
+
+    rung: Rung
+    trial: GalleryTrial
+    undone: Count
+    fails_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """All that was measured on one classifier.
+
+    Attributes:
+        rungs: of each attack the strongest first.
+        source: which photos.
+        command: by which they were measured.
+    """
+
+    rungs: Sequence[Rung]
+    source: str
+    command: str
+
+    def example(self, defense: str) -> Example | None:
+        """The strongest attack of the kind that ``defense`` was made for and surely undoes on the gallery.
+
+        Of several photos the one with the widest margin, the smaller of both probabilities. None where the
+        defense surely undoes no attack on any photo.
+        """
+        kind = DEFENSES[defense].against
+        for rung in self.rungs:
+            undone = [trial for trial in rung.gallery if trial.undone_by(defense)]
+            if rung.kind == kind and undone:
+                best = max(undone, key=lambda trial: min(trial.attacked, trial.defended[defense]))
+                fails_on = tuple(
+                    trial.name for trial in rung.gallery if trial.fooled and not trial.undone_by(defense)
+                )
+                return Example(rung, best, rung.undone[defense], fails_on)
+        return None
+
+    def nearest(self, attack: Attack) -> Rung | None:
+        """The rung of the same attack, for the same goal, whose strength is nearest; None if there is none.
+
+        Strengths are as near as their ratio. A ready-made patch is only like itself.
+        """
+        alike = [
+            rung
+            for rung in self.rungs
+            if type(rung.attack).title == type(attack).title
+            and rung.attack.aim == attack.aim
+            and rung.attack.target_label == attack.target_label
+        ]
+        strength = strength_of(attack)
+        if strength <= 0:
+            return None
+        return min(alike, key=lambda rung: abs(math.log(rung.strength / strength)), default=None)
+
+
+def kind_of(attack: Attack) -> str:
+    """What ``Defense.against`` calls it: "patches" or "small changes"."""
+    return "patches" if isinstance(attack, PatchAttack) else "small changes"
+
+
+def strength_of(attack: Attack) -> float:
+    """The share of the photo that a patch covers; else the attack's ε or σ."""
+    if isinstance(attack, PatchAttack):
+        return attack.covers
+    values = attack.values()
+    return float(values.get("eps", values.get("sigma", 0.0)))
+
+
+def read_trials(classifier: str, identity: str, file: Path = FILE) -> Trials | None:
+    """What was measured on the classifier of that name and identity; None where nothing was."""
+    facts = _read(file, file.stat().st_mtime_ns if file.exists() else 0).get(classifier)
+    if facts is None or facts["identity"] != identity:
+        return None
+    return trials_of(facts)
+
+
+def trials_of(facts: Mapping[str, Any]) -> Trials:
+    """The trials that ``experiments.examples`` wrote down of one classifier.
+
+    Raises:
+        ValueError: an attack that is not there, or with such parameters.
+    """
+    rungs = [_rung(one) for one in facts["rungs"]]
+    return Trials(rungs, facts["source"], facts["command"])
+
+
+def _rung(facts: Mapping[str, Any]) -> Rung:
+    photos, surely = facts["photos"], facts["surely"]
+    return Rung(
+        facts["attack"]["name"],
+        method_of(facts["attack"], ATTACKS),
+        Count(facts["fooled"], photos),
+        Count(surely, photos),
+        {name: Count(one["right"], photos) for name, one in facts["defenses"].items()},
+        {name: Count(one["undone"], surely) for name, one in facts["defenses"].items()},
+        [GalleryTrial(**one) for one in facts["gallery"]],
+    )
+
+
+@lru_cache(maxsize=2)
+def _read(file: Path, _changed: int) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    classifiers: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return classifiers

@@ -1,0 +1,246 @@
+"""Which attacks each defense undoes, with an example for its page: ``python -m experiments.examples``.
+
+``--photos SOURCE`` are labelled photos; ``--limit`` of those that the classifier gets right are attacked, and
+so is the gallery, at every rung of a ladder: small changes at several ε, and every ready-made patch that was
+trained on the classifier. All defenses work at their defaults. What was measured goes into the file that the
+pages read, rung by rung, so that a command that was broken off goes on where it was.
+
+An attack fools a photo surely, and a defense undoes that surely, where the wrong and the right label have a
+probability of at least one half.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attacks import ATTACKS, Attack
+from attacks.iterated_fgsm import IteratedFGSM
+from attacks.pgd import PGD
+from attacks.universal_patch import PATCHES, UniversalPatch
+from classifiers import load
+from classifiers.base import Classifier
+from defenses import DEFENSES, defend
+from evaluation.many_photos.examples import FILE, SURE, Rung, Trials, trials_of
+from evaluation.many_photos.measuring import (
+    LabelledPhotos,
+    attacked_by,
+    in_parts,
+    options,
+    right_photos,
+    tell,
+)
+from evaluation.measures.accuracy import predicted, probabilities
+from evaluation.one_photo.report import method_facts
+from explain import Memo, remembering
+from photos import Source, gallery, gallery_photo, open_source
+from story.table import markdown_table
+
+EPS = (4.0, 2.0, 1.0, 0.5)
+"""Strengths of the small changes, of 255."""
+STEPS = 10
+
+
+def ladder(classifier: Classifier) -> list[Attack]:
+    """The attacks on ``classifier``, of each the strongest first."""
+    small = [IteratedFGSM(eps=eps / 255, iterations=STEPS) for eps in EPS]
+    own = [card for card in PATCHES.values() if card.classifier == classifier.identity]
+    by_size = sorted(own, key=lambda card: -card.share)
+    pasted: list[Attack] = [UniversalPatch(patch=card.name) for card in by_size]
+    return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted]
+
+
+def gallery_photos(classifier: Classifier, size: int) -> tuple[tuple[str, ...], LabelledPhotos]:
+    """The gallery with the labels that the classifier gives it, and the photos' names."""
+    photos = [gallery_photo(name) for name in gallery()]
+    x = torch.cat([photo.working(size, classifier.crop_share) for photo in photos])
+    digests = tuple(photo.digest for photo in photos)
+    return gallery(), LabelledPhotos(x, predicted(classifier, x), digests)
+
+
+def behind(defense: str, attacked: Tensor, classifier: Classifier) -> tuple[Tensor, Tensor]:
+    """(N,) the labels that come out of a defense, -1 where it rejects, and (N, labels) probabilities."""
+    method = DEFENSES[defense]()
+
+    def part(x: Tensor) -> tuple[Tensor, Tensor]:
+        with remembering(Memo(512_000_000)):
+            outcome = defend(method, x, classifier)
+        return outcome.labels.cpu(), outcome.logits.softmax(1).cpu()
+
+    parts = in_parts(part, attacked, model=classifier, name=defense)
+    labels, likely = zip(*parts, strict=True)
+    return torch.cat(labels), torch.cat(likely)
+
+
+def under(
+    classifier: Classifier, attack: Attack, photos: LabelledPhotos
+) -> tuple[Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
+    """What the classifier says of attacked photos, and what each defense makes of them.
+
+    Returns:
+        (N,) labels and (N,) their probabilities without a defense; and by name of a defense what ``behind``
+        gives.
+    """
+    attacked = attacked_by(attack, classifier, photos.x, photos.y, attack.title)
+    most, says = probabilities(classifier, attacked).max(1)
+    return says, most, {name: behind(name, attacked, classifier) for name in DEFENSES}
+
+
+def counted(classifier: Classifier, attack: Attack, photos: LabelledPhotos) -> dict[str, Any]:
+    """How many of ``photos`` the attack fools, and how many each defense brings back."""
+    says, most, answers = under(classifier, attack, photos)
+    y = photos.y
+    surely = (says != y) & (most >= SURE)
+    defenses: dict[str, dict[str, int]] = {}
+    for name, (labels, likely) in answers.items():
+        undone = surely & (labels == y) & (likely.gather(1, y[:, None])[:, 0] >= SURE)
+        defenses[name] = {"right": int((labels == y).sum()), "undone": int(undone.sum())}
+    fooled = int((says != y).sum())
+    return {"photos": len(y), "fooled": fooled, "surely": int(surely.sum()), "defenses": defenses}
+
+
+def on_gallery(
+    classifier: Classifier, attack: Attack, names: Sequence[str], photos: LabelledPhotos
+) -> list[dict[str, Any]]:
+    """What becomes of each photo of the gallery."""
+    says, most, answers = under(classifier, attack, photos)
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(names):
+        label = int(photos.y[number])
+        defended = {
+            defense: float(likely[number, label] if int(labels[number]) == label else -likely[number].max())
+            for defense, (labels, likely) in answers.items()
+        }
+        rows.append(
+            {
+                "name": name,
+                "label": classifier.labels[label],
+                "attacked_label": classifier.labels[int(says[number])],
+                "attacked": round(most[number].item(), 4),
+                "defended": {defense: round(value, 4) for defense, value in defended.items()},
+            }
+        )
+    return rows
+
+
+def measure(
+    classifier: Classifier,
+    source: Source,
+    attacks: Sequence[Attack],
+    file: Path,
+    *,
+    size: int,
+    limit: int,
+    seed: int,
+    command: str,
+) -> Trials:
+    """Every rung that ``file`` does not hold yet; each is written there as soon as it is measured."""
+    photos = right_photos(source, classifier, size, limit, seed)
+    names, own = gallery_photos(classifier, size)
+    facts = {
+        "identity": classifier.identity,
+        "size": size,
+        "source": f"{len(photos)} photos that the classifier gets right",
+        "digests": _digest_of(photos),
+        "command": command,
+    }
+    every = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    kept = every.get(classifier.name, {})
+    alike = {key: value for key, value in kept.items() if key != "rungs"} == facts
+    earlier = {json.dumps(one["attack"]): one for one in kept["rungs"]} if alike else {}
+    for attack in attacks:
+        wanted = method_facts(attack, ATTACKS)
+        one = earlier.setdefault(json.dumps(wanted), {"attack": wanted})
+        if "photos" not in one:
+            one |= counted(classifier, attack, photos)
+        if tuple(trial["name"] for trial in one.get("gallery", ())) != names:
+            one["gallery"] = on_gallery(classifier, attack, names, own)
+            tell(table(trials_of(facts | {"rungs": [one]})))
+        every[classifier.name] = facts | {"rungs": [rung for rung in earlier.values() if "gallery" in rung]}
+        file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    order = [json.dumps(method_facts(attack, ATTACKS)) for attack in attacks]
+    every[classifier.name] = facts | {"rungs": [earlier[attack] for attack in order]}
+    file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return trials_of(every[classifier.name])
+
+
+def table(trials: Trials) -> list[dict[str, Any]]:
+    """A row for each defense: % of all photos right behind it, by rung; and what its example is."""
+    rows: list[dict[str, Any]] = [
+        {"defense": "none", **{title(one): percent(1 - one.fooled.share) for one in trials.rungs}}
+    ]
+    for name in DEFENSES:
+        rows.append({"defense": name, **{title(one): percent(one.right[name].share) for one in trials.rungs}})
+    return rows
+
+
+def examples_table(trials: Trials) -> list[dict[str, Any]]:
+    """A row for each defense: the example that its page opens with, and how often the same holds."""
+    rows: list[dict[str, Any]] = []
+    for name in DEFENSES:
+        example = trials.example(name)
+        if example is None:
+            rows.append({"defense": name, "attack": "none that it undoes", "photo": "–"})
+            continue
+        low, high = example.undone.interval
+        trial = example.trial
+        rows.append(
+            {
+                "defense": name,
+                "attack": title(example.rung),
+                "photo": trial.name,
+                "attacked": f"{trial.attacked_label} {percent(trial.attacked)}",
+                "defended": f"{trial.label} {percent(trial.defended[name])}",
+                "undoes %": percent(example.undone.share),
+                "of": example.undone.photos,
+                "95 %": f"{percent(low)}–{percent(high)}",
+            }
+        )
+    return rows
+
+
+def title(one: Rung) -> str:
+    """A rung in a word or two."""
+    if isinstance(one.attack, UniversalPatch):
+        return one.attack.patch
+    return f"{one.name} {255 * one.strength:g}/255"
+
+
+def percent(share: float) -> float:
+    """With one digit."""
+    return round(100 * share, 1)
+
+
+def _digest_of(photos: LabelledPhotos) -> str:
+    """Tells one draw of photos from another."""
+    return hashlib.sha256(" ".join(photos.digests).encode()).hexdigest()
+
+
+def main(given: Namespace) -> None:
+    """Measures what is missing and prints both tables."""
+    classifier = load(given.classifier)
+    trials = measure(
+        classifier,
+        open_source(given.photos),
+        ladder(classifier),
+        given.out,
+        size=given.size or classifier.working_size,
+        limit=given.limit,
+        seed=given.seed,
+        command=f"python -m experiments.examples --photos IMAGENET --classifier {classifier.name}",
+    )
+    print(f"{trials.source}, {classifier.identity}\n\n{markdown_table(table(trials))}\n")
+    print(markdown_table(examples_table(trials)))
+
+
+if __name__ == "__main__":
+    parser = options(__doc__)
+    parser.add_argument("--out", type=Path, default=FILE, help="the file that the pages read")
+    main(parser.parse_args())
