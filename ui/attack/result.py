@@ -13,12 +13,10 @@ from evaluation.one_photo.story import Story
 from story import Step, by_name
 from story.export import attacked_npz
 from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
-from ui.attack import patch_library
+from ui.attack import patch_library, undo
 from ui.attack.running import Result
 from ui.browser import panels_of, scrubber, story_viewer
-from ui.frame.page_files import FOLDER
 from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
-from ui.session import selection
 from ui.session.iterates import Iterates
 from ui.session.notices import notice
 from ui.session.scene import Scene
@@ -110,10 +108,7 @@ def _downloads(scene: Scene, result: Result) -> None:
             on_click=_keep,
             args=(story, result.attempt.attack),
         )
-    st.subheader("Undo it", anchor=False)
-    st.page_link(
-        FOLDER / "gradient_smoothing.py", icon=":material/arrow_forward:", query_params=selection.query(scene)
-    )
+    undo.show(scene, result)
 
 
 def _keep(story: Story, attack: PatchAttack) -> None:

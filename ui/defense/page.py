@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from attacks.placement import PatchAttack
 from defenses import DEFENSES, THREATS, Defense
+from evaluation.many_photos.examples import kind_of
 from evaluation.one_photo.story import Story
 from story.param import Value
 from ui.attack import running, settings
 from ui.attack.running import Result
+from ui.attack.undo import best_words
 from ui.browser import panels_of, story_viewer
-from ui.defense import adversarial_score, gazes, other_draws
+from ui.defense import adversarial_score, example, gazes, other_draws
+from ui.frame.pages import PAGE_OF
 from ui.frame.parameter_widgets import parameter_widgets
 from ui.frame.verdict import stages, verdict_html
 from ui.session import selection
@@ -30,10 +32,14 @@ _KNOWS = {"oblivious": "Nothing"} | {name: cls.title for name, cls in THREATS.it
 _ON = {"attacked": "Attacked photo", "clean": "Clean photo"}
 
 
+def _first_of(names: tuple[str, ...]) -> str:
+    """The one of ``names`` that is chosen, else the first."""
+    return st.session_state["defense"] if st.session_state["defense"] in names else names[0]
+
+
 def choices(names: tuple[str, ...]) -> None:
     """Which of ``names`` defends, and what."""
-    if st.session_state["defense"] not in names:
-        st.session_state["defense"] = names[0]
+    st.session_state["defense"] = _first_of(names)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if len(names) > 1:
             st.segmented_control(
@@ -91,12 +97,14 @@ def show(scene: Scene, names: tuple[str, ...], sections: tuple[Section, ...] = S
         names: of the defenses that this page has.
         sections: what stands below the steps, from the top down.
     """
+    example.open_on_first_visit(_first_of(names), names, scene)
     choices(names)
     result = attacked(scene, through=True)
     name = selection.method("defense")
     st.caption(f"{DEFENSES[name].title}. {DEFENSES[name].source}.")
+    example.beside(name, scene, result.attempt if result else None)
     if result is not None:
-        _other_attack(name, result)
+        _other_attack(name, result, scene)
     _at_work(name, scene, result, sections)
 
 
@@ -167,23 +175,32 @@ _MADE_FOR = {
 }
 
 
-def _other_attack(name: str, result: Result) -> None:
-    """Says so where the attack is not of the kind that the defense was made for."""
-    cls = DEFENSES[name]
-    kind = "patches" if isinstance(result.attempt.attack, PatchAttack) else "small changes"
-    if cls.against == kind:
+def _other_attack(name: str, result: Result, scene: Scene) -> None:
+    """Says so where the attack is not of the kind that the defense was made for, and offers what fits."""
+    cls, attack = DEFENSES[name], result.attempt.attack
+    if cls.against == kind_of(attack):
         return
-    words, button = st.columns([3, 1], vertical_alignment="center", gap="small")
-    words.caption(_MADE_FOR[cls.against])
-    other = _KINDS[cls.against]
-    button.button(
-        f"Try {selection.attacks()[other].title}",
-        key="other_attack",
-        icon=":material/swap_horiz:",
-        width="stretch",
-        on_click=settings.switch,
-        args=(other,),
-    )
+    trials = example.trials_on(scene)
+    rung = None if trials is None else trials.nearest(attack)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(_MADE_FOR[cls.against])
+        other = _KINDS[cls.against]
+        st.button(
+            f"Try {selection.attacks()[other].title}",
+            key="other_attack",
+            icon=":material/swap_horiz:",
+            on_click=settings.switch,
+            args=(other,),
+        )
+        if rung is not None and rung.best() != name:
+            best = rung.best()
+            st.page_link(
+                PAGE_OF[best],
+                label=f"Defend with {DEFENSES[best].title}",
+                icon=":material/shield:",
+                query_params=selection.query(scene, defense=best),
+                help=best_words(rung),
+            )
 
 
 # --- controls ---------------------------------------------------------------------------------------------

@@ -116,9 +116,10 @@ def parameter_key(kind: str, name: str) -> str:
     return state_key(kind, registry(kind)[method(kind)].parameter(name))
 
 
-def query(scene: Scene) -> dict[str, str]:
-    """The query of a link to the present view."""
-    return link.write(st.session_state, choices(), scene.classifier.working_size)
+def query(scene: Scene, **instead: str) -> dict[str, str]:
+    """The query of a link to the present view, with other choices ``instead``, such as another defense."""
+    state = {**st.session_state.to_dict(), **instead}
+    return link.write(state, choices(), scene.classifier.working_size)
 
 
 def write_link(scene: Scene) -> None:
