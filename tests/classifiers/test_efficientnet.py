@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from efficientnet_lite_pytorch import EfficientNet
 from torchvision.models import ResNet18_Weights
 

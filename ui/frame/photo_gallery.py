@@ -22,8 +22,8 @@ from ui.session.notices import notice, plain, sentence
 
 MOST = 24
 """Photos that are shown at once; where there are more, they can be searched."""
-_ROW = 3
-_FLAT, _TALL = 6, 232
+_ROW, _NARROWEST = 3, 64
+_FLAT, _TALL = 6, 190
 """So many photos need no box; a box has this height, px."""
 _THUMB = 96
 
@@ -69,7 +69,7 @@ def draw() -> None:
     st.html(f"<style>{style}</style>")
     with (
         st.container(height=_TALL if len(pictures) > _FLAT else "content", border=False, key="photo-box"),
-        st.grid(_ROW, gap="xsmall"),
+        st.grid(_ROW, min_column_width=_NARROWEST, gap="xsmall"),
     ):
         for entry in pictures:
             _tile(entry)
@@ -84,7 +84,7 @@ def _searched(entries: Sequence[GalleryEntry]) -> Sequence[GalleryEntry]:
     """A page of those in whose name or label every word is that the visitor typed."""
     text = st.text_input(
         "Search the gallery",
-        key="gallery_search",
+        key="photo_search",
         type="search",
         live=True,
         persist_state="session",
@@ -100,7 +100,7 @@ def _searched(entries: Sequence[GalleryEntry]) -> Sequence[GalleryEntry]:
         return hits
     # Another search begins at its first page.
     page = st.pagination(
-        -(-len(hits) // MOST), max_visible_pages=5, key=f"gallery_page.{hash(tuple(words))}", width="stretch"
+        -(-len(hits) // MOST), max_visible_pages=5, key=f"photo_page.{hash(tuple(words))}", width="stretch"
     )
     return hits[(page - 1) * MOST : page * MOST]
 

@@ -38,12 +38,9 @@ def draw() -> Scene:
     """
     bench = workbench()
     with st.sidebar:
-        photo_box = st.container()
-        st.divider()
+        photo = _photo(bench)
         classifier = _classifier(bench)
-        with photo_box:
-            photo = _photo(bench)
-            size = _size(photo, classifier)
+        size = _size(photo, classifier)
     return Scene(photo, size, classifier)
 
 
