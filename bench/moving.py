@@ -18,7 +18,7 @@ from defenses import DEFENSES, LGS, WLGS, Defense, Looking, PixelDeflection
 from evaluation.one_photo.adversarial_score import read_suspicion
 from evaluation.one_photo.story import Story
 from evaluation.one_photo.sweep import values_over
-from photos import gallery, gallery_photo
+from photos import gallery_photo, packaged
 from ui.browser import panels_of, story_parcel
 from ui.charts.gradient_smoothing import ribbon_figure
 from ui.defense.adversarial_score import gauge_html, scores
@@ -91,9 +91,9 @@ class Page:
 
 
 def first_page(model: Classifier) -> Page:
-    """The gallery's first photo under the attack of the first visit."""
+    """Our gallery's first photo under the attack of the first visit."""
     name = next(iter(ATTACKS))
-    scene = Scene(gallery_photo(gallery()[0]), model.working_size, model)
+    scene = Scene(gallery_photo(packaged()[0].name), model.working_size, model)
     return Page(Workbench(), scene, Attempt(name, ATTACKS[name]().fitted(model), None))
 
 

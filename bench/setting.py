@@ -12,7 +12,7 @@ from torch import Tensor
 from bench.interleaved import Clock, Row
 from classifiers.base import Classifier
 from classifiers.device import now
-from photos import gallery, gallery_photo
+from photos import gallery_photo, packaged
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Setting:
 
 
 def photographs(count: int, size: int, device: torch.device | str = "cpu") -> Tensor:
-    """(``count``, 3, ``size``, ``size``) in [0, 1]: the gallery's photos, each turn mirrored and moved on."""
-    of_gallery = [gallery_photo(name).working(size, crop_share=1)[0] for name in gallery()]
+    """(``count``, 3, ``size``, ``size``) in [0, 1]: our gallery's photos, each turn mirrored and moved on."""
+    of_gallery = [gallery_photo(entry.name).working(size, crop_share=1)[0] for entry in packaged()[:count]]
     turns = []
     for number in range(count):
         turn = number // len(of_gallery)

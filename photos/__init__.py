@@ -1,7 +1,18 @@
 """Files to pixels, safely: the only place that decodes pictures."""
 
 from photos.crop import resized_square
-from photos.gallery import GalleryEntry, gallery, gallery_entry, gallery_photo
+from photos.gallery import (
+    GalleryEntry,
+    few,
+    gallery,
+    gallery_entries,
+    gallery_entry,
+    gallery_photo,
+    gallery_remark,
+    gallery_thumbnail,
+    packaged,
+    readable,
+)
 from photos.patch_file import PatchFile, read_patch_file
 from photos.read import (
     FORMATS,
@@ -26,11 +37,17 @@ __all__ = [
     "Photo",
     "PhotoError",
     "Source",
+    "few",
     "gallery",
+    "gallery_entries",
     "gallery_entry",
     "gallery_photo",
+    "gallery_remark",
+    "gallery_thumbnail",
     "open_source",
+    "packaged",
     "read_patch_file",
     "read_photo",
+    "readable",
     "resized_square",
 ]

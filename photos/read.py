@@ -90,21 +90,41 @@ def read_photo(data: bytes, name: str) -> Photo:
         PhotoError: too many bytes or pixels, another format, damaged or hostile.
     """
     name = shown_name(name)
-    if not data:
-        raise PhotoError(f"{name} is empty")
-    if len(data) > MAX_BYTES:
-        raise PhotoError(f"{name} has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read")
+    _check_bytes(data, name)
     pixels = _decode(data, name)
     pixels.flags.writeable = False
     return Photo(name, hashlib.sha256(data).hexdigest(), pixels)
 
 
-def _decode(data: bytes, name: str) -> np.ndarray:
+def read_small(data: bytes, name: str, side: int) -> np.ndarray:
+    """The photo's pixels (H, W, 3) uint8, for a picture of it whose short side has no more than ``side`` px.
+
+    As ``read_photo``, but a JPEG is decoded at a half, a quarter or an eighth of its sides where that is
+    enough, which takes a fraction of the time.
+
+    Raises:
+        PhotoError: as ``read_photo``.
+    """
+    name = shown_name(name)
+    _check_bytes(data, name)
+    return _decode(data, name, side)
+
+
+def _check_bytes(data: bytes, name: str) -> None:
+    if not data:
+        raise PhotoError(f"{name} is empty")
+    if len(data) > MAX_BYTES:
+        raise PhotoError(f"{name} has {len(data) / 1e6:.1f} MB; at most {MAX_BYTES / 1e6:.0f} MB can be read")
+
+
+def _decode(data: bytes, name: str, side: int | None = None) -> np.ndarray:
     formats = [name_of_format.upper() for name_of_format in FORMATS]
     try:
         with Image.open(BytesIO(data), formats=formats) as picture:  # reads the header only
             _check_size(picture, name)
             _check_work(picture, data, name)
+            if side is not None:
+                picture.draft(None, (side, side))
             picture.load()
             return _upright(to_rgb(picture), _orientation(picture))
     except PhotoError:

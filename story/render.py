@@ -117,6 +117,13 @@ def png_address(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
+def thumbnail_address(picture: Picture) -> str:
+    """An address that holds ``picture`` as a small JPEG: to find a photo by, not to read pixels from."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
 def _values(step: Step, index: int) -> NDArray[np.floating]:
     """(C, H, W) of one photo, finite; float64, but a photo keeps float32, to round as it does in torch."""
     values = step.map[index].detach().cpu()

@@ -11,7 +11,7 @@ from typing import TypeVar
 from attacks import ATTACKS, Attack
 from classifiers import Classifier, load, own
 from defenses import DEFENSES, THREATS, Defense, Oblivious, Threat
-from photos import MAX_BYTES, Photo, PhotoError, gallery, gallery_photo, read_photo
+from photos import MAX_BYTES, Photo, PhotoError, few, gallery, gallery_photo, gallery_remark, read_photo
 from story import Parameter, Parametrised
 from story.export import is_output
 from terminal.bar import Bar
@@ -129,8 +129,11 @@ def opened(text: str) -> Photo:
         try:
             return gallery_photo(text)
         except PhotoError:
-            names = ", ".join(gallery())
-            raise ValueError(f"there is no file {text}, nor a gallery photo of that name ({names})") from None
+            remark = gallery_remark()
+            raise ValueError(
+                f"there is no file {text}, nor a gallery photo of that name ({few(list(gallery()))})"
+                + (f". {remark}" if remark else "")
+            ) from None
     if path.is_dir():
         raise ValueError(f"{text} is a folder, not a photo")
     if path.stat().st_size > MAX_BYTES:

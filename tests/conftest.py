@@ -1,5 +1,6 @@
 """What tests of several folders need."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa:
 
 # Small tensors, and several test processes on the same cores: more threads would only wait for each other.
 torch.set_num_threads(1)
+
+# The photos of the tests are ours, whatever folder the environment names.
+os.environ.pop("UNFOOL_GALLERY", None)
 
 
 @pytest.fixture

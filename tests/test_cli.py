@@ -107,6 +107,17 @@ def test_classify_prints_five_labels_for_each_photo(cli, cat):
     assert all(re.fullmatch(r" +\d+\.\d%  \S.*", line) for line in lines[1:6] + lines[7:])
 
 
+def test_a_photo_of_ones_own_gallery_has_its_name_there(cli, sentence, tmp_path, monkeypatch):
+    folder = tmp_path / "mine"
+    (folder / "cat").mkdir(parents=True)
+    Image.fromarray(gallery_photo(PHOTO).pixels[:90, :120]).save(folder / "cat" / "tom.png")
+    monkeypatch.setenv("UNFOOL_GALLERY", str(folder))
+    assert cli("classify", "cat/tom.png", *SMALL).out.startswith("tom.png (120 × 90 px)")
+    assert sentence("classify", "cat/tim.png").endswith("nor a gallery photo of that name (cat/tom.png)")
+    monkeypatch.setenv("UNFOOL_GALLERY", str(folder / "cat" / "nowhere"))
+    assert "nowhere, which UNFOOL_GALLERY names, does not exist" in sentence("classify", "cat/tom.png")
+
+
 def test_classify_by_the_imagenet_classifier(cli):
     assert "espresso" in cli("classify", "coffee", "--classifier", "imagenet").out.splitlines()[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,15 @@ from attacks.universal_patch import Patch
 from evaluation.many_photos.patch_training import lessons, measured
 from ops.coding import eight_bit, from_bytes, to_bytes
 from photos import (
+    GalleryEntry,
     Photo,
     PhotoError,
-    gallery_entry,
+    gallery_entries,
     gallery_photo,
+    gallery_thumbnail,
     read_photo,
-    resized_square,
+    readable,
 )
-from photos.gallery import ENTRIES
 from story import Step
 from story.render import TARGET_COLOUR, Picture, enlarge, render, to_png
 from ui.attack import patch_library
@@ -37,14 +39,16 @@ from ui.frame.sidebar import PHOTO_FILES
 from ui.frame.verdict import percent
 from ui.session.background import Background
 from ui.session.device import on_device
-from ui.session.notices import notice, sentence
+from ui.session.notices import notice, plain, sentence
 from ui.session.parameters import state_key, values_of
 from ui.session.progress import follow
 from ui.session.scene import Scene
 from ui.session.workbench import workbench
 
 MOST_PHOTOS = 50
-"""Of one's own in one training."""
+"""Of one's own in one training, and of the gallery among those that it does not learn from."""
+_FIRST = 8
+"""Photos of the gallery from which it learns unless others are selected."""
 _BATCH = 8
 """Crops in a step on this page: few, so that the patch is seen to form."""
 _FRAMES = 40
@@ -124,11 +128,15 @@ def _reduced(photo: Photo, side: int) -> Tensor:
 def settings(scene: Scene) -> None:
     """Photos, target, recipe, and the button that begins."""
     running = _running() is not None
-    st.session_state.setdefault(_GALLERY, [entry.name for entry in ENTRIES])
+    titles = {entry.name: entry.title if entry.package else entry.name for entry in gallery_entries()}
+    # A file of a folder may have gone since.
+    selected = [name for name in st.session_state.get(_GALLERY, list(titles)[:_FIRST]) if name in titles]
+    if st.session_state.get(_GALLERY) != selected:
+        st.session_state[_GALLERY] = selected
     st.multiselect(
         "Photos of the gallery",
-        [entry.name for entry in ENTRIES],
-        format_func=lambda name: gallery_entry(name).title,
+        list(titles),
+        format_func=titles.__getitem__,
         key=_GALLERY,
         persist_state="session",
         help="It learns from random parts of them; on what is left out one sees what it does to new photos.",
@@ -176,11 +184,12 @@ def _course() -> Course | None:
 
 def _begin(scene: Scene) -> None:
     names = st.session_state[_GALLERY]
-    photos = [gallery_photo(name) for name in names] + _own_photos(st.session_state[_FILES] or [])
+    photos = _of_gallery(names) + _own_photos(st.session_state[_FILES] or [])
     if not photos:
         notice("A patch needs photos to learn from: choose some of the gallery or bring your own.")
         return
-    others = [gallery_photo(entry.name) for entry in ENTRIES if entry.name not in names]
+    left = [entry.name for entry in gallery_entries() if entry.name not in names]
+    others = list(readable(left[:MOST_PHOTOS]))
     values: dict[str, Any] = values_of(_KIND, Recipe, st.session_state)
     recipe = Recipe(**values)
     training = Training(recipe, st.session_state[_TARGET], scene.classifier)
@@ -189,6 +198,17 @@ def _begin(scene: Scene) -> None:
     bench.close()
     bench.training = course
     course.start(course.forming, bench.memo)
+
+
+def _of_gallery(names: Sequence[str]) -> list[Photo]:
+    """Those that can be read; of each other one a sentence is said."""
+    photos = []
+    for name in names:
+        try:
+            photos.append(gallery_photo(name))
+        except PhotoError as error:
+            notice(plain(sentence(error)))
+    return photos
 
 
 def _own_photos(files: Sequence[Any]) -> list[Photo]:
@@ -215,19 +235,25 @@ def show() -> None:
             "Choose photos and a target, and press Train: the patch begins as noise, and you see it form.",
             icon=":material/model_training:",
         )
-        photos = [gallery_photo(name) for name in st.session_state[_GALLERY]]
         with st.container(horizontal=True, gap="small"):
-            for photo in photos:
-                st.image(
-                    to_png(resized_square(photo.pixels, _THUMB)),
-                    width=_THUMB,
-                    output_format="PNG",
-                    alt=f"{gallery_entry(photo.name).title}, from which it will learn",
-                )
+            for entry in gallery_entries():
+                if entry.name in st.session_state[_GALLERY]:
+                    _preview(entry)
         return
     follow(_forming, course)
     if course.seen and course.parts:
         _formed(course)
+
+
+def _preview(entry: GalleryEntry) -> None:
+    """A photo from which it will learn; nothing where it cannot be read, which is said when it begins."""
+    with suppress(PhotoError):
+        st.image(
+            to_png(gallery_thumbnail(entry, _THUMB)),
+            width=_THUMB,
+            output_format="PNG",
+            alt=f"{entry.title}, from which it will learn",
+        )
 
 
 def _forming(course: Course) -> None:

@@ -13,8 +13,7 @@ from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Heats, Survival, heats, survival
 from evaluation.one_photo.story import Story
 from explain import STANDS_IN, STARTS, propagates
-from photos import Photo, gallery_photo, read_photo
-from photos.gallery import ENTRIES
+from photos import Photo, gallery, read_photo, readable
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
@@ -29,6 +28,8 @@ from ui.session.workbench import workbench
 _SIDE = 136
 """Of a picture, px: two of them fit beside each other on a phone."""
 _ASKED = "survival_asked"
+MOST = 8
+"""Photos of the gallery that are attacked, one after the other."""
 
 
 def more(scene: Scene, result: Result | None, story: Story) -> None:
@@ -74,8 +75,9 @@ def _side_by_side(by_start: dict[str, Heats]) -> None:
 
 def _many(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
     st.subheader("On many photos", anchor=False)
+    names = gallery()[:MOST]
     st.markdown(
-        f"The same attack on each of the {len(ENTRIES)} photos that come with the app, towards a random "
+        f"The same attack on each of the first {len(names)} photos of the gallery, towards a random "
         "label where it needs one. Two different photos have something in common too, such as an object in "
         "the middle: what the attack leaves of a photo's heat counts as far as it is more than that."
     )
@@ -89,20 +91,20 @@ def _many(scene: Scene, result: Result, defense: HeatAndBlur) -> None:
     files = [(file.getvalue(), file.name) for file in added]
     digests = tuple(sha256(data).hexdigest() for data, _ in files)
     attempt = result.attempt
-    key: tuple[Any, ...] = ("survival", digests, scene.size, *scene.key[2:], attempt.key, defense)
+    key: tuple[Any, ...] = ("survival", names, digests, scene.size, *scene.key[2:], attempt.key, defense)
     if st.button("Measure", icon=":material/play_arrow:", key="measure_survival"):
         st.session_state[_ASKED] = key
     if st.session_state.get(_ASKED) != key:
         return
 
     def photos() -> Iterator[Photo]:
-        yield from (gallery_photo(entry.name) for entry in ENTRIES)
+        yield from readable(names)
         yield from (read_photo(data, name) for data, name in files)
 
     work = workbench().aside(
         key,
         lambda: survival(photos(), scene.classifier, attempt.attack, defense, size=scene.size),
-        len(ENTRIES) + len(files),
+        len(names) + len(files),
     )
     follow(_chart, work)
 

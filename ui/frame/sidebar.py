@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 import classifiers
 from classifiers import Classifier, ClassifierError
-from photos import FORMATS, MAX_BYTES, Photo, PhotoError, gallery, gallery_entry, gallery_photo, read_photo
-from photos.crop import resized_square
-from story.render import png_address, to_png
+from photos import FORMATS, MAX_BYTES, Photo, PhotoError, read_photo
+from story.render import to_png
+from ui.frame import photo_gallery
 from ui.session import link
 from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
@@ -27,7 +25,7 @@ PHOTO_FILES: dict[str, Any] = {
 }
 """What an uploader of photos takes."""
 _SOURCES = {"gallery": "Gallery", "file": "File", "camera": "Camera"}
-_THUMB, _PREVIEW = 96, 320
+_PREVIEW = 320
 _SHOWN = 0.01
 """Strength of the attack, of 1, whose accuracy is told of a hardened classifier."""
 
@@ -40,12 +38,9 @@ def draw() -> Scene:
     """
     bench = workbench()
     with st.sidebar:
-        photo_box = st.container()
-        st.divider()
+        photo = _photo(bench)
         classifier = _classifier(bench)
-        with photo_box:
-            photo = _photo(bench)
-            size = _size(photo, classifier)
+        size = _size(photo, classifier)
     return Scene(photo, size, classifier)
 
 
@@ -54,6 +49,9 @@ def draw() -> Scene:
 
 def _photo(bench: Workbench) -> Photo:
     st.subheader("Photo", anchor=False)
+    # Before the gallery, which shows it as selected.
+    photo = bench.own_photo if st.session_state["photo"] == link.OWN else None
+    photo = photo or photo_gallery.photo()
     st.session_state.setdefault("source", "gallery")
     source = st.segmented_control(
         "Photo from",
@@ -66,7 +64,7 @@ def _photo(bench: Workbench) -> Photo:
         width="stretch",
     )
     if source == "gallery":
-        _gallery()
+        photo_gallery.draw()
     elif source == "file":
         st.file_uploader(
             "A photo of your own",
@@ -78,41 +76,7 @@ def _photo(bench: Workbench) -> Photo:
         )
     else:
         st.camera_input("A photo from your camera", key="camera", on_change=_take, args=(bench, "camera"))
-    if st.session_state["photo"] == link.OWN and bench.own_photo is not None:
-        return bench.own_photo
-    return gallery_photo(st.session_state["photo"])
-
-
-def _gallery() -> None:
-    names = gallery()
-    style = "".join(
-        f".st-key-gallery_{name} button{{background-image:url({_address(gallery_photo(name))})}}"
-        for name in names
-    )
-    st.html(f"<style>{style}</style>")
-    with st.grid(3, min_column_width=64, gap="xsmall"):
-        for name in names:
-            entry = gallery_entry(name)
-            is_selected = st.session_state["photo"] == name
-            st.button(
-                entry.label or entry.title,
-                key=f"gallery_{name}",
-                type="primary" if is_selected else "secondary",
-                width="stretch",
-                help=f"{entry.title}. {entry.credit}",
-                on_click=st.session_state.update,
-                args=({"photo": name},),
-            )
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _thumbnail(digest: str, _pixels: NDArray[np.uint8]) -> bytes:
-    del digest
-    return to_png(resized_square(_pixels, _THUMB))
-
-
-def _address(photo: Photo) -> str:
-    return png_address(_thumbnail(photo.digest, photo.pixels))
+    return photo
 
 
 def _take(bench: Workbench, key: str) -> None:

@@ -20,8 +20,8 @@ from story.render import png_address, to_png
 from ui.frame.verdict import SIGNS
 from ui.runs.files import THUMB, Thumbnail, downloads
 from ui.runs.opening import open_photo, pressed
-from ui.runs.selected_run import SelectedRun, changed, photos_of, plain, said
-from ui.session.notices import calmly
+from ui.runs.selected_run import SelectedRun, changed, photos_of, said
+from ui.session.notices import calmly, plain
 
 _PAGE = 24
 """Photos in one page of the gallery."""

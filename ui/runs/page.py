@@ -15,8 +15,8 @@ from ui.charts.axes import SAVEABLE
 from ui.charts.run import charts
 from ui.runs.gallery import gallery
 from ui.runs.opening import leave
-from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, plain, read_run, truth_of
-from ui.session.notices import calmly
+from ui.runs.selected_run import SelectedRun, fact_pairs, matrix_rows, read_run, truth_of
+from ui.session.notices import calmly, plain
 from ui.session.scene import Scene
 
 _MATRIX = "failures_matrix"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ from photos import Source
 from ui.charts.run import name_of, parameter_words
 from ui.frame.verdict import SIGNS
 from ui.session.notices import sentence
-
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$:-])")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +128,3 @@ def said(row: Mapping[str, Any]) -> str:
         return f"{sign} {row['outcome']}"
     sure = "" if row["probability"] is None else f" {100 * row['probability']:.0f} %"
     return f"{sign} {row['predicted'] or 'rejected'}{sure}"
-
-
-def plain(text: str) -> str:
-    """``text`` with nothing in it that Markdown would take for markup."""
-    return _MARKUP.sub(r"\\\1", text)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from photos import few
 from ui.session.parameters import Registry, held, on_screen, state_key, stored
 
 OWN = "own"
@@ -90,7 +91,7 @@ def read(query: Mapping[str, str], choices: Choices) -> View:
             elif text == OWN:
                 view.refused.append(f"a {name} of one's own is not part of a link, so bring it again")
             else:
-                view.refused.append(f"{name} is one of {', '.join(allowed)}, not {text}")
+                view.refused.append(f"{name} is one of {few(list(allowed))}, not {text}")
         elif name in _FREE:
             view.state[name] = text
     if "size" in query:

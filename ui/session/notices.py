@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import streamlit as st
 
 _LOG = logging.getLogger("unfool")
 _NOTICES = "notices"
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$:-])")
 UNEXPECTED = "Something unexpected went wrong. What you had is still there; the server's log has the details."
 
 
@@ -31,6 +33,11 @@ def sentence(error: ValueError) -> str:
     if message.split()[0].isalpha():
         message = message[0].upper() + message[1:]
     return message if message[-1] in ".!?" else f"{message}."
+
+
+def plain(text: str) -> str:
+    """``text`` with nothing in it that Markdown would take for markup."""
+    return _MARKUP.sub(r"\\\1", text)
 
 
 def notice(text: str) -> None:

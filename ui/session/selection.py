@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -14,7 +15,7 @@ from photos import gallery
 from story import Parametrised
 from story.param import Value
 from ui.session import link
-from ui.session.notices import notice, sentence
+from ui.session.notices import notice, plain, sentence
 from ui.session.parameters import Registry, state_key, stored, values_of
 from ui.session.scene import Scene
 from ui.session.workbench import workbench
@@ -66,8 +67,8 @@ def begin() -> bool:
         for key in [str(key) for key in st.session_state if str(key).startswith("size.")]:
             del st.session_state[key]
         st.session_state.update(link.defaults(possible) | view.state)
-        if view.sentence:
-            notice(view.sentence)
+        if view.refused:
+            notice(replace(view, refused=[plain(phrase) for phrase in view.refused]).sentence)
     elif page != before:
         # Two pages have widgets of the same key. Streamlit hands the value on at the end of the run only, and
         # until then the new page's widget has none.

@@ -10,7 +10,6 @@ from streamlit.testing.v1 import AppTest
 from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Survival
 from explain import STANDS_IN, STARTS
-from photos.gallery import ENTRIES
 from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.charts.heat_and_blur import survival_figure
@@ -75,7 +74,7 @@ def test_the_photos_of_the_app_are_measured_on_demand():
     measured(app)
     assert not app.error
     assert len(app.get("plotly_chart")) == 1
-    assert any(f"Means over {len(ENTRIES)} photos" in text.value for text in app.markdown)
+    assert any(f"Means over {heat_and_blur.MOST} photos" in text.value for text in app.markdown)
 
 
 def test_photos_of_ones_own_are_measured_beside_them():
@@ -84,7 +83,7 @@ def test_photos_of_ones_own_are_measured_beside_them():
     app.file_uploader(key="survival_photos").set_value([("mine.png", data, "image/png")]).run()
     measured(app)
     assert not app.error
-    assert any(f"Means over {len(ENTRIES) + 1} photos" in text.value for text in app.markdown)
+    assert any(f"Means over {heat_and_blur.MOST + 1} photos" in text.value for text in app.markdown)
 
 
 def test_a_file_that_is_no_photo_is_a_sentence():
