@@ -63,11 +63,11 @@ class Page:
         """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""
         drawn: list[object] = [
             verdict_html(stages(story)),
-            gauge_html(scores(self.bench, self.scene, story, read_suspicion())),
+            gauge_html(scores(self.bench, self.scene, story, read_suspicion(self.scene.classifier))),
         ]
         if isinstance(story.defense, LGS):
             ribbon = ribbon_of(self.bench, self.scene, self.attempt, story)
-            lam = strength_of(self.bench, story)
+            lam = strength_of(self.bench, self.scene, story)
             figure = ribbon_figure(ribbon, lam, story.labels, story.source, adversary(story))
             drawn.append(figure.to_json())
         if isinstance(story.defense, Looking):

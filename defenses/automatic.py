@@ -2,23 +2,22 @@
 
 The papers fix λ for all photos, and the enhanced one wishes that it set itself; how it does so here is ours.
 A patch makes a certain area busy, texture all over another: ``training.fit_suspicion`` measures which λ is
-best at which area.
+best at which area, for one classifier at a time.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from classifiers.base import Classifier
+from classifiers.fitted import fitted_card
 from ops.scaling import PIXELS
 
-FILE = Path(__file__).parents[1] / "assets" / "automatic.json"
+FOLDER = Path(__file__).parents[1] / "assets" / "automatic"
 
 
 @dataclass(frozen=True)
@@ -40,30 +39,27 @@ def busy_area(kept: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def automatic_lam(method: str, kept: Tensor) -> Tensor:
+def automatic_lam(method: str, kept: Tensor, model: Classifier) -> Tensor:
     """λ of each photo, (B, 1, 1, 1), from its ĝ (B, C, H, W).
 
     Args:
         method: "lgs", "slgs" or "wlgs".
         kept: ĝ.
+        model: the classifier behind the defense.
 
     Raises:
-        ValueError: ``training.fit_suspicion`` has not written its file, or that says nothing of ``method``.
+        ValueError: ``training.fit_suspicion`` has written no file, or that says nothing of ``method``.
     """
-    staircases = _read(FILE)
-    if method not in staircases:
+    card = fitted_card(FOLDER, model)
+    if card is None or method not in card["methods"]:
         raise ValueError(
             f"there is no automatic λ for {method}: python -m training.fit_suspicion measures one"
         )
-    return staircases[method].at(busy_area(kept)).view(-1, 1, 1, 1)
+    stairs = card["methods"][method]
+    return Staircase(tuple(stairs["areas"]), tuple(stairs["lams"])).at(busy_area(kept)).view(-1, 1, 1, 1)
 
 
-@lru_cache(maxsize=4)
-def _read(file: Path) -> dict[str, Staircase]:
-    if not file.exists():
-        return {}
-    card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        method: Staircase(tuple(stairs["areas"]), tuple(stairs["lams"]))
-        for method, stairs in card["methods"].items()
-    }
+def fitted_on(model: Classifier) -> str | None:
+    """Identity of the classifier whose automatic λ ``model`` gets, if possible its own; None without any."""
+    card = fitted_card(FOLDER, model)
+    return None if card is None else str(card["classifier"])

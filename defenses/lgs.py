@@ -101,7 +101,7 @@ class LGS(Defense):
         g = self.local_gradient(x)
         kept = self.keep(g)
         selection, region = self.select(x, kept, model)
-        lam = self.strength(kept)
+        lam = self.strength(kept, model)
         result = self.smooth(x, region, lam)
         return [
             photo_step(x),
@@ -157,13 +157,15 @@ class LGS(Defense):
         """All that comes before λ, (B, 1 or 3, H, W): what λ multiplies."""
         return self.select(x, self.keep(self.local_gradient(x)), model)[1]
 
-    def strength(self, kept: Tensor) -> float | Tensor:
-        """λ: the field, or where it is "auto" that of each photo by its ĝ, (B, 1, 1, 1)."""
-        return automatic_lam(type(self).__name__.lower(), kept) if isinstance(self.lam, str) else self.lam
+    def strength(self, kept: Tensor, model: Classifier) -> float | Tensor:
+        """λ: the field, or where it is "auto" that of each photo by its ĝ and ``model``, (B, 1, 1, 1)."""
+        if not isinstance(self.lam, str):
+            return self.lam
+        return automatic_lam(type(self).__name__.lower(), kept, model)
 
-    def lam_of(self, x: Tensor) -> float:
-        """The λ that one photo (1, 3, H, W) gets."""
-        return float(self.strength(self.keep(self.local_gradient(x))))
+    def lam_of(self, x: Tensor, model: Classifier) -> float:
+        """The λ that one photo (1, 3, H, W) gets in front of ``model``."""
+        return float(self.strength(self.keep(self.local_gradient(x)), model))
 
     def smooth(self, x: Tensor, region: Tensor, lam: float | Tensor) -> Tensor:
         """The smoothed photos, for one λ, or for (N, 1, 1, 1) of them on one photo: (N, 3, H, W)."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from classifiers.base import Classifier
+from classifiers.efficientnet import EfficientNetLite, InvertedBlock
 from classifiers.network import Block, ResidualNet, VGGNet
 from explain.class_maps import cam_formula, enlarged, top_maps
 from explain.memo import remembered
@@ -25,7 +26,8 @@ _VGG, _RESNET = "torchvision.models.vgg", "torchvision.models.resnet"
 def propagates(model: Classifier) -> bool:
     """Whether LRP knows every layer of ``model``: the built-in networks, torchvision's VGGs and ResNets."""
     network = model.network
-    return isinstance(network, ResidualNet | VGGNet) or type(network).__module__ in (_VGG, _RESNET)
+    ours = isinstance(network, ResidualNet | VGGNet | EfficientNetLite)
+    return ours or type(network).__module__ in (_VGG, _RESNET)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def relevance(
     ``start``, one of ``STARTS``, says what of. "predicted": the distance of the predicted label's logit from
     the mean of the others'. "top-k": the distances of the ``top_k`` predicted labels' from the mean of the
     rest, added up; at most all labels but one. "class-free": the activity of ``model.stage``. Relevance is
-    conserved: over the pixels it adds up to what it started with, less what biases and ``epsilon`` keep.
+    conserved: over the pixels it adds up to what it started with, less what biases and ``epsilon`` keep, and
+    what arrives at an output of a linear bottleneck (EfficientNet-Lite) that no input raises.
 
     The rules are zennit's composite EpsilonPlus (ε in linear layers, z⁺ in convolutions), with each batch
     norm merged into the convolution before it. Where ``propagates`` says no it is the class map, >= 0:
@@ -164,13 +167,15 @@ def _canonizers(network: nn.Module) -> list[Any]:
 
 def _summing(_name: str, module: nn.Module) -> dict[str, Any] | None:
     """Lets a residual block add by a module, where a rule can take hold."""
-    if not isinstance(module, Block):
+    if not (isinstance(module, Block) or (isinstance(module, InvertedBlock) and module.adds)):
         return None
     from zennit.layer import Sum
 
     add = Sum()
 
     def forward(x: Tensor) -> Tensor:
+        if isinstance(module, InvertedBlock):
+            return add(torch.stack((x, module.layers(x)), -1))
         ways = (module.shortcut(x), module.second(module.relu(module.first(x))))
         return module.relu(add(torch.stack(ways, -1)))
 

@@ -1,14 +1,17 @@
 """Fits the adversarial score and the automatic λ: ``python -m training.fit_suspicion --photos PHOTOS``.
 
 ``PHOTOS/train/<label>/*.jpg`` to fit on, ``PHOTOS/val/<label>/*.jpg`` to measure on: each photo as it is,
-and with a LaVAN patch of random size and place. Resumes from its checkpoint, logs every batch, and at the end
-writes ``assets/suspicion.json`` and ``assets/automatic.json``.
+and with a patch, which in every other batch is one of the universal patches that were trained on the
+classifier, and in the others, or where there is none in all, LaVAN's, of random size and place. Resumes from
+its checkpoint, logs every batch, and at the end writes ``assets/suspicion/NAME.json`` and
+``assets/automatic/NAME.json``, NAME being the classifier's.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,10 @@ from torch import Tensor
 import classifiers
 from attacks.labels import random_target
 from attacks.lavan import LaVAN
+from attacks.universal_patch import PATCHES, PatchCard, UniversalPatch
 from classifiers.base import Classifier
 from classifiers.builtin import ASSETS
+from classifiers.fitted import card_file
 from defenses import LGS, SLGS, WLGS, automatic
 from defenses.automatic import Staircase, busy_area
 from evaluation.measures.accuracy import predicted
@@ -37,6 +42,7 @@ METHODS: dict[str, type[LGS]] = {"lgs": LGS, "slgs": SLGS, "wlgs": WLGS}
 _ASKED = 64
 """Photos that pass the classifier together."""
 _ROC_POINTS = 101
+TARGETS = ("runner-up", "random")
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,9 @@ class Recipe(Described):
     smallest_share: float = setting(0.01, low=0, high=1, help="smallest patch, as a share of the area")
     largest_share: float = setting(0.12, low=0, high=1, help="largest patch, as a share of the area")
     iterations: int = setting(60, low=1, help="steps of LaVAN")
+    target: str = setting(
+        "runner-up", choices=TARGETS, help="LaVAN's: the likeliest wrong label, or one at random"
+    )
     lams: int = setting(21, low=2, help="number of λ that are tried, evenly over its range")
     steps: int = setting(6, low=1, help="ranges of busy area with a λ of their own")
     ridge: float = setting(1e-2, low=0, help="penalty on the squared weights of the standardised signs")
@@ -80,19 +89,18 @@ def measured(
     y = torch.tensor(labels, device=device)
     # A stream of its own for each batch, so that a resumed run draws what an unbroken one draws.
     drawn = 1_000_000 * recipe.seed + 500_000 * (part == "val") + number
-    share, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
-    attack = LaVAN(
-        share=recipe.smallest_share + share * (recipe.largest_share - recipe.smallest_share),
-        x=across,
-        y=down,
-        iterations=recipe.iterations,
-        seed=drawn,
-    )
-    targets = [
-        random_target(photo.digest, len(classifier.labels), drawn, (label,))
-        for photo, label in zip(read, labels, strict=True)
-    ]
-    attacked = attack.run(x, torch.tensor(targets), classifier, frames=0).attacked
+    own = own_patches(classifier)
+    attack = universal_patch(own, drawn) if own and number % 2 else lavan(recipe, drawn)
+    if recipe.target == "runner-up":
+        targets = runner_up(classifier, x, y)
+    else:
+        targets = torch.tensor(
+            [
+                random_target(photo.digest, len(classifier.labels), drawn, (label,))
+                for photo, label in zip(read, labels, strict=True)
+            ]
+        )
+    attacked = attack.run(x, targets, classifier, frames=0).attacked
     both, right = torch.cat([x, attacked]), torch.cat([y, y])
     rows: Rows = {
         "signs": signs(both, classifier).cpu(),
@@ -102,6 +110,40 @@ def measured(
     for name, method in METHODS.items():
         rows[name] = right_at(method(), classifier, both, right, recipe.grid())
     return rows
+
+
+def own_patches(classifier: Classifier) -> tuple[PatchCard, ...]:
+    """The universal patches that were trained on ``classifier``, by name."""
+    return tuple(card for card in PATCHES.values() if card.classifier == classifier.identity)
+
+
+def lavan(recipe: Recipe, drawn: int) -> LaVAN:
+    """LaVAN with a size and a place drawn by the seed ``drawn``."""
+    share, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
+    return LaVAN(
+        share=recipe.smallest_share + share * (recipe.largest_share - recipe.smallest_share),
+        x=across,
+        y=down,
+        iterations=recipe.iterations,
+        seed=drawn,
+    )
+
+
+def universal_patch(cards: Sequence[PatchCard], drawn: int) -> UniversalPatch:
+    """One of ``cards``, drawn by the seed ``drawn``: where it was trained, anywhere if that was anywhere."""
+    which, across, down = torch.rand(3, generator=torch.Generator().manual_seed(drawn)).tolist()
+    card = cards[int(which * len(cards))]
+    if card.everything["recipe"]["anywhere"]:
+        return UniversalPatch(patch=card.name, x=across, y=down)
+    return UniversalPatch(patch=card.name, **card.everything["place"])
+
+
+@torch.no_grad()
+def runner_up(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
+    """The likeliest label (B,) of photos ``x`` but for their own, ``y`` (B,), and the predicted one."""
+    scores = classifier(x)
+    taken = torch.stack([y, scores.argmax(1)], 1)
+    return scores.scatter(1, taken, -torch.inf).argmax(1)
 
 
 @torch.no_grad()
@@ -229,7 +271,7 @@ def collect(
 
 
 def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder: Path) -> dict[str, Any]:
-    """Fits on ``train``, measures on ``val``, writes both files and gives the figures of ``val``."""
+    """Fits on ``train``, measures on ``val``, writes both files into ``folder``; the figures of ``val``."""
     weights, bias = fit_score(train["signs"], train["patched"], recipe.ridge)
     rounded = {sign: round(weight, 6) for sign, weight in zip(SIGNS, weights.tolist(), strict=True)}
     fitted = Suspicion(tuple(rounded.values()), round(bias, 6), classifier.identity, {})
@@ -239,6 +281,7 @@ def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder
         "classifier": classifier.identity,
         "photo_side": classifier.working_size,
         "recipe": asdict(recipe),
+        "universal_patches": [card.name for card in own_patches(classifier)],
         "fitted_on": {"photos": len(train["area"]), "of them attacked": int(train["patched"].sum())},
         "provenance": (
             f"Measured by training/fit_suspicion.py on {PHOTOS}, none of which it contains; val: photos kept "
@@ -248,15 +291,15 @@ def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder
     score_val = judge_score(val, fitted)
     lam_val = {name: judge_staircase(train, val, name, stairs[name], lams) for name in METHODS}
     cards = {
-        adversarial_score.FILE.name: {"weights": rounded, "bias": fitted.bias, "val": score_val, **origin},
-        automatic.FILE.name: {
+        adversarial_score.FOLDER.name: {"weights": rounded, "bias": fitted.bias, "val": score_val, **origin},
+        automatic.FOLDER.name: {
             "methods": {name: asdict(staircase) for name, staircase in stairs.items()},
             "val": lam_val,
             **origin,
         },
     }
     for name, card in cards.items():
-        write_card(folder / name, card)
+        write_card(card_file(folder / name, classifier.name), card)
     return {"score": score_val, "lam": lam_val}
 
 
@@ -268,16 +311,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=FOLDER / "suspicion.pt",
-        help="continues from there, and is kept there",
+        help="continues from there, and is kept there; by default a file for each classifier",
     )
-    parser.add_argument("--out", type=Path, default=ASSETS, help="folder of both files")
+    parser.add_argument("--out", type=Path, default=ASSETS, help="folder of the folders of both files")
     add_recipe_options(parser, Recipe())
     given = vars(parser.parse_args(arguments))
     recipe = recipe_with(Recipe(), given)
     classifier = classifiers.load(given["classifier"], device=given["device"])
     checkpoint = Checkpoint(
-        given["checkpoint"], {"recipe": asdict(recipe), "classifier": classifier.identity}
+        given["checkpoint"] or card_file(FOLDER, f"suspicion-{classifier.name}").with_suffix(".pt"),
+        {
+            "recipe": asdict(recipe),
+            "classifier": classifier.identity,
+            "patches": [card.sha256 for card in own_patches(classifier)],
+        },
     )
     train, val = (
         collect(classifier, open_source(str(given["photos"] / part)), recipe, part, checkpoint)

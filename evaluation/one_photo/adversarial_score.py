@@ -1,15 +1,13 @@
 """Adversarial score: how likely it is that a photo carries a patch, as one number.
 
 The enhanced LGS paper wishes for such a detector; this one is ours. Four signs that a patch leaves go into
-a logistic regression, which ``training.fit_suspicion`` fits and measures. It is a probability for photos half
-of which carry a patch, as those that it was fitted on.
+a logistic regression, which ``training.fit_suspicion`` fits and measures, for one classifier at a time. It is
+a probability for photos half of which carry a patch, as those that it was fitted on.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,13 @@ import torch
 from torch import Tensor
 
 from classifiers.base import Classifier
+from classifiers.fitted import fitted_card
 from defenses.automatic import busy_area
 from defenses.lgs import LGS
 from explain import logits, remembered, saliency
 from ops.windows import window_means
 
-FILE = Path(__file__).parents[2] / "assets" / "suspicion.json"
+FOLDER = Path(__file__).parents[2] / "assets" / "suspicion"
 SIGNS = {
     "busiest window": "mean local gradient of the busiest window",
     "busy area": "share of the photo that busy windows cover",
@@ -54,21 +53,20 @@ class Suspicion:
         return torch.sigmoid(signs @ signs.new_tensor(self.weights) + self.bias)
 
 
-@lru_cache(maxsize=4)
-def read_suspicion(file: Path = FILE) -> Suspicion:
-    """The score that ships.
+def read_suspicion(model: Classifier) -> Suspicion:
+    """The score that was fitted on ``model``, or the one that stands in for it (``fitted_card``).
 
     Raises:
-        ValueError: the file is missing or not that of a score.
+        ValueError: there is none, or its file is not that of a score.
     """
+    card = fitted_card(FOLDER, model)
+    if card is None:
+        raise ValueError("there is no adversarial score: python -m training.fit_suspicion fits one")
     try:
-        card = json.loads(file.read_text(encoding="utf-8"))
         weights = tuple(float(card["weights"][sign]) for sign in SIGNS)
-        return Suspicion(weights, float(card["bias"]), str(card["classifier"]), card)
-    except OSError:
-        raise ValueError(f"there is no {file.name}: python -m training.fit_suspicion writes it") from None
+        return Suspicion(weights, float(card["bias"]), card["classifier"], card)
     except (KeyError, TypeError, ValueError):
-        raise ValueError(f"{file.name} holds no adversarial score") from None
+        raise ValueError(f"the card of {card['classifier']} holds no adversarial score") from None
 
 
 @remembered
@@ -96,9 +94,9 @@ def signs(x: Tensor, model: Classifier) -> Tensor:
 
 
 def score(x: Tensor, model: Classifier, suspicion: Suspicion | None = None) -> Tensor:
-    """The adversarial score of photos ``x`` (B, 3, H, W), (B,) in [0, 1]; by default with the fit that ships.
+    """The adversarial score of photos ``x`` (B, 3, H, W), (B,) in [0, 1]; by default with ``model``'s fit.
 
     Raises:
         ValueError: as ``read_suspicion``.
     """
-    return (suspicion or read_suspicion()).of(signs(x, model))
+    return (suspicion or read_suspicion(model)).of(signs(x, model))

@@ -33,11 +33,13 @@ def defense(request):
 @pytest.fixture(autouse=True)
 def steady_lambda(tmp_path_factory, monkeypatch):
     """Automatic λ by a rule of its own: the one that ships may find that it is best to do nothing."""
-    file = tmp_path_factory.getbasetemp() / "automatic.json"
+    file = tmp_path_factory.getbasetemp() / "automatic" / "tiny.json"
     if not file.exists():
         stairs = {"areas": [0.1, 0.3, 0.6], "lams": [1.5, 2.5, 3.5, 2.0]}
-        file.write_text(json.dumps({"methods": dict.fromkeys(DEFENSES, stairs)}))
-    monkeypatch.setattr(automatic, "FILE", file)
+        card = {"methods": dict.fromkeys(DEFENSES, stairs), "classifier": "tiny-0", "photo_side": 48}
+        file.parent.mkdir()
+        file.write_text(json.dumps(card))
+    monkeypatch.setattr(automatic, "FOLDER", file.parent)
 
 
 @pytest.fixture(params=DEFENSES)

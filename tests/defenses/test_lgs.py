@@ -132,7 +132,7 @@ def test_steps_and_their_formulas(photos, tiny_classifier):
     assert changes(LGS, x, tiny_classifier) == {
         ("lam", "auto"): {
             "smoothing weight": STEPS["smoothing weight"]
-            + rf", \quad \lambda = {LGS(lam='auto').lam_of(x):g}"
+            + rf", \quad \lambda = {LGS(lam='auto').lam_of(x, tiny_classifier):g}"
         },
         ("threshold", 0): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 0 \,]"},
         ("threshold", 1): {"kept windows": r"\hat{g} = g \odot [\, \bar{g}_{\mathrm{window}} > 1 \,]"},

@@ -98,7 +98,7 @@ def test_steps_and_their_formulas(photos, tiny_classifier):
     tiny_classifier.saliency = "gradient"
     assert formulas(WLGS(), photos, tiny_classifier) == STEPS
     x = photos[:1]
-    auto = rf", \quad \lambda = {WLGS(lam='auto').lam_of(x):g}"
+    auto = rf", \quad \lambda = {WLGS(lam='auto').lam_of(x, tiny_classifier):g}"
     asked = {("saliency", method): {"method": method} for method in SALIENCIES if method != "gradient"}
     asked |= {("top_k", k): {"method": "gradient", "top_k": k} for k in (1, 10)}
     asked[("loss", "top score")] = {"method": "gradient", "loss": "top score"}

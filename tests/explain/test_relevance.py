@@ -13,6 +13,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from torchvision.models.vgg import VGG, make_layers
 
 from classifiers.base import Classifier
+from classifiers.efficientnet import EfficientNetLite, InvertedBlock
 from classifiers.network import ResidualNet, VGGNet
 from explain import STARTS, Memo, enlarged, propagates, relevance, remembering, top_maps
 from explain.relevance import _twin
@@ -53,6 +54,17 @@ def made(name):
             case "built-in vgg":
                 network = VGGNet(5, widths=(8, 12, 16), depths=(1, 1, 2), hidden=20)
                 model = classifier_of(network, network.last_map)
+            case "efficientnet":
+                network = EfficientNetLite(5, (8, 12, 16, 16, 20, 20, 24), (1, 2, 1, 1, 1, 1, 1))
+                for module in network.modules():
+                    if isinstance(module, nn.Conv2d):  # else hardly anything comes through so many layers
+                        nn.init.kaiming_normal_(module.weight)
+                for module in network.modules():
+                    if isinstance(
+                        module, InvertedBlock
+                    ):  # else relevance ends where nothing raises an output
+                        module.layers[-1][0].weight.data.abs_()
+                model = classifier_of(network, network.features, network.head)
             case "resnet":
                 network = ResNet(BasicBlock, [1, 1, 1, 1], num_classes=5)
                 model = classifier_of(network, network.layer4, network.fc)
@@ -66,7 +78,7 @@ def made(name):
     return model
 
 
-@pytest.fixture(params=["built-in", "built-in vgg", "resnet", "vgg", "vgg_bn"])
+@pytest.fixture(params=["built-in", "built-in vgg", "efficientnet", "resnet", "vgg", "vgg_bn"])
 def model(request):
     return made(request.param)
 

@@ -1,14 +1,28 @@
 """The command that fits the adversarial score and the automatic λ."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+from attacks.lavan import LaVAN
+from attacks.universal_patch import UniversalPatch
+from defenses import automatic
 from defenses.automatic import Staircase
+from evaluation.one_photo import adversarial_score
 from evaluation.one_photo.adversarial_score import SIGNS, read_suspicion
 from training import fit_suspicion
-from training.fit_suspicion import Recipe, balanced, fit_score, fit_staircase, judge_staircase
+from training.fit_suspicion import (
+    TARGETS,
+    Recipe,
+    balanced,
+    fit_score,
+    fit_staircase,
+    judge_staircase,
+    runner_up,
+    universal_patch,
+)
 
 
 @pytest.fixture
@@ -18,25 +32,87 @@ def run(labelled_photos, as_builtin, tmp_path):
         place = ["--photos", labelled_photos, "--out", out, "--checkpoint", tmp_path / f"{name}.pt"]
         fields = ["--batch", 2, "--iterations", 1, "--lams", 3, "--steps", 2]
         fit_suspicion.main([str(word) for word in (*place, *fields, *more)])
-        return {file.name: json.loads(file.read_text()) for file in out.iterdir()}
+        return {file.parent.name: json.loads(file.read_text()) for file in out.rglob("tiny.json")}
 
     return run
 
 
-def test_writes_both_files_with_their_figures(run, tmp_path):
+def test_writes_both_files_with_their_figures(run, tmp_path, monkeypatch, as_builtin):
     cards = run("whole")
-    assert set(cards) == {"suspicion.json", "automatic.json"}
-    assert read_suspicion(tmp_path / "whole" / "suspicion.json").classifier == "tiny-0"
-    score = cards["suspicion.json"]
+    assert set(cards) == {"suspicion", "automatic"}
+    for room in (adversarial_score, automatic):
+        monkeypatch.setattr(room, "FOLDER", tmp_path / "whole" / room.FOLDER.name)
+    assert read_suspicion(as_builtin).classifier == automatic.fitted_on(as_builtin) == "tiny-0"
+    score = cards["suspicion"]
     assert tuple(score["weights"]) == tuple(SIGNS)
     assert score["val"]["photos"] == 8
     assert score["fitted_on"] == {"photos": 8, "of them attacked": 4}
     for card in cards.values():
         assert card["provenance"]
         assert card["recipe"]["iterations"] == 1
-    for row in cards["automatic.json"]["val"].values():
+    for row in cards["automatic"]["val"].values():
         assert row["gain"] == pytest.approx(row["automatic"] - row["fixed"], abs=2e-4)
         assert row["fixed"] <= row["best fixed in hindsight"] + 1e-9
+
+
+def test_lavan_goes_for_the_label_that_the_recipe_says(run, monkeypatch, as_builtin):
+    asked = []
+    plain = LaVAN.run
+
+    def spied(attack, x, y, *rest, **options):
+        asked.append((x, y))
+        return plain(attack, x, y, *rest, **options)
+
+    monkeypatch.setattr(LaVAN, "run", spied)
+    targets = {}
+    for target in TARGETS:
+        asked.clear()
+        run(target, "--target", target)
+        assert all((y != as_builtin(x).argmax(1)).all() for x, y in asked) or target == "random"
+        targets[target] = torch.cat([y for _, y in asked]).tolist()
+    assert len(targets["random"]) == len(targets["runner-up"]) == 8
+    assert targets["random"] != targets["runner-up"]
+
+
+def test_the_runner_up_is_neither_the_photos_label_nor_the_predicted_one():
+    scores = torch.tensor([[5.0, 4, 3, 2], [5, 4, 3, 2], [1, 2, 3, 4]])
+    labels = torch.tensor([0, 1, 0])
+    assert runner_up(lambda _x: scores, torch.zeros(3), labels).tolist() == [1, 2, 2]
+
+
+def test_every_other_batch_carries_a_universal_patch_where_there_is_one(run, monkeypatch, as_builtin):
+    cards = run("none")
+    assert cards["suspicion"]["universal_patches"] == []
+    mine = {
+        name: replace(card, classifier=as_builtin.identity)
+        for name, card in fit_suspicion.PATCHES.items()
+        if name in ("cup", "parachute")
+    }
+    monkeypatch.setattr(fit_suspicion, "PATCHES", {**fit_suspicion.PATCHES, **mine})
+    pasted = []
+    plain = UniversalPatch.run
+
+    def spied(attack, *given, **options):
+        pasted.append(attack)
+        return plain(attack, *given, **options)
+
+    monkeypatch.setattr(UniversalPatch, "run", spied)
+    cards = run("some")
+    assert cards["automatic"]["universal_patches"] == ["cup", "parachute"]
+    assert len(pasted) == 2
+    assert {attack.patch for attack in pasted} <= {"cup", "parachute"}
+
+
+def test_a_universal_patch_lies_where_it_was_trained():
+    cards = {name: fit_suspicion.PATCHES[name] for name in ("cup", "parachute")}
+    places = {
+        name: {(attack.x, attack.y) for attack in (universal_patch([card], number) for number in range(8))}
+        for name, card in cards.items()
+    }
+    assert places["cup"] == {(1.0, 0.0)}  # for one corner
+    assert len(places["parachute"]) == 8  # for anywhere
+    both = {universal_patch(list(cards.values()), number).patch for number in range(20)}
+    assert both == set(cards)
 
 
 def test_goes_on_where_it_was_stopped(run, monkeypatch):

@@ -10,6 +10,7 @@ import streamlit as st
 from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, read_suspicion, score
 from evaluation.one_photo.story import Story
 from story.render import ATTACKED, CLEAN
+from ui.defense.fitted import borrowed
 from ui.frame.verdict import percent
 from ui.session.scene import Scene
 from ui.session.workbench import Workbench, workbench
@@ -18,12 +19,12 @@ from ui.session.workbench import Workbench, workbench
 def gauge(scene: Scene, story: Story) -> None:
     """A bar for each picture that a defense may get; nothing where no score ships."""
     try:
-        suspicion = read_suspicion()
+        suspicion = read_suspicion(scene.classifier)
     except ValueError:
         return
     st.html(gauge_html(scores(workbench(), scene, story, suspicion)))
     with st.popover("What this number is", icon=":material/help:"):
-        st.markdown(_words(scene, suspicion.classifier, suspicion.card["val"]))
+        st.markdown(_words(scene, suspicion))
 
 
 def scores(
@@ -50,13 +51,14 @@ def gauge_html(rows: list[tuple[str, float, str]]) -> str:
     return f'<div class="unfool-bars"><h4>Adversarial score: does it carry a patch?</h4><ol>{bars}</ol></div>'
 
 
-def _words(scene: Scene, fitted_on: str, val: dict[str, float]) -> str:
+def _words(scene: Scene, suspicion: Suspicion) -> str:
     looks = "; ".join(SIGNS.values())
-    own = scene.classifier.identity == fitted_on
-    foreign = "" if own else " It was fitted on another classifier than this one."
+    val = suspicion.card["val"]
+    origin = borrowed(scene.classifier, suspicion.classifier)
     return (
-        f"Ours, not the papers': a logistic regression over four signs ({looks}). It is the probability of a "
-        f"patch where every other photo carries one. On {val['photos']} photos that it was not fitted on, a "
-        f"patched photo scores higher than a clean one in {percent(val['auc'])} of all pairs.{foreign} Small "
-        "changes all over the photo are not what it looks for."
+        f"Ours, not the papers': a logistic regression over four signs ({looks}). It is the probability that "
+        "this photo carries a patch, if half of all photos did. "
+        f"{origin} On {val['photos']} photos that it was not fitted on, a "
+        f"patched photo scores higher than a clean one in {percent(val['auc'])} of all pairs. It does not "
+        "look for small changes all over the photo."
     )

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from defenses import LGS
+from evaluation.one_photo import adversarial_score
 from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, read_suspicion, score, signs
 from explain import Memo, remembering, saliency
 
@@ -59,27 +60,36 @@ def test_asking_again_costs_nothing(photos, tiny_classifier):
     assert passes == []
 
 
-def test_it_is_read_from_its_file(tmp_path):
-    file = tmp_path / "score.json"
+def test_it_is_read_from_the_file_of_its_classifier(tmp_path, monkeypatch, tiny_classifier):
+    monkeypatch.setattr(adversarial_score, "FOLDER", tmp_path / "nothing")
     with pytest.raises(ValueError, match="fit_suspicion"):
-        read_suspicion(file)
-    read_suspicion.cache_clear()
+        read_suspicion(tiny_classifier)
     weights = dict(zip(SIGNS, FITTED.weights, strict=True))
-    file.write_text(json.dumps({"weights": weights, "bias": -1, "classifier": "tiny-0"}))
-    known = read_suspicion(file)
-    assert (known.weights, known.bias, known.classifier) == (FITTED.weights, -1, "tiny-0")
-    read_suspicion.cache_clear()
-    file.write_text("[]")
-    with pytest.raises(ValueError, match="holds no adversarial score"):
-        read_suspicion(file)
+    for name, bias in (("tiny-0", -1), ("big-0", -2)):
+        card = {"weights": weights, "bias": bias, "classifier": name, "photo_side": 48}
+        (tmp_path / f"{name}.json").write_text(json.dumps(card))
+    monkeypatch.setattr(adversarial_score, "FOLDER", tmp_path)
+    own = read_suspicion(tiny_classifier)
+    assert (own.weights, own.bias, own.classifier) == (FITTED.weights, -1, "tiny-0")
+    tiny_classifier.identity = "big-0"
+    assert read_suspicion(tiny_classifier).bias == -2
 
 
-def test_what_ships_tells_where_it_comes_from():
-    known = read_suspicion()
-    assert known.card["provenance"]
-    assert known.card["recipe"]
-    assert 0 <= known.card["val"]["auc"] <= 1
-    assert known.card["val"]["roc"][0] == [0, 0]
-    assert (
-        sum(row["count"] for row in known.card["val"]["calibration"]["bins"]) == known.card["val"]["photos"]
-    )
+def test_a_card_of_something_else_is_a_sentence(tmp_path, monkeypatch, tiny_classifier):
+    (tmp_path / "a.json").write_text(json.dumps({"classifier": "tiny-0", "photo_side": 48}))
+    monkeypatch.setattr(adversarial_score, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match="the card of tiny-0 holds no adversarial score"):
+        read_suspicion(tiny_classifier)
+
+
+@pytest.mark.parametrize("file", sorted(adversarial_score.FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_what_ships_tells_where_it_comes_from(file, tiny_classifier):
+    tiny_classifier.identity = json.loads(file.read_text(encoding="utf-8"))["classifier"]
+    fitted = read_suspicion(tiny_classifier)
+    assert fitted.classifier == tiny_classifier.identity
+    assert fitted.card["provenance"]
+    assert fitted.card["recipe"]
+    val = fitted.card["val"]
+    assert 0 <= val["auc"] <= 1
+    assert val["roc"][0] == [0, 0]
+    assert sum(row["count"] for row in val["calibration"]["bins"]) == val["photos"]

@@ -36,7 +36,7 @@ def everything(bench: Workbench, scene: Scene, attempt: Attempt | None, defense)
     story = bench.story(scene, attempt, defense)
     if isinstance(defense, LGS):
         ribbon_of(bench, scene, attempt, story)
-    scores(bench, scene, story, read_suspicion())
+    scores(bench, scene, story, read_suspicion(scene.classifier))
     if isinstance(defense, Looking):
         gazes_of(bench, scene, story)
     return story
@@ -119,8 +119,9 @@ def test_one_who_knows_goes_through_what_he_knows(bench, scene, attempt):
 
 def test_an_automatic_lambda_is_told(bench, scene, attempt):
     story = bench.story(scene, attempt, DEFENSES["lgs"](lam="auto"))
-    assert strength_of(bench, story) == DEFENSES["lgs"](lam="auto").lam_of(story.attacked.x)
-    assert strength_of(bench, bench.story(scene, attempt, DEFENSES["lgs"](lam=1.5))) == 1.5
+    own = DEFENSES["lgs"](lam="auto").lam_of(story.attacked.x, scene.classifier)
+    assert strength_of(bench, scene, story) == own
+    assert strength_of(bench, scene, bench.story(scene, attempt, DEFENSES["lgs"](lam=1.5))) == 1.5
 
 
 def test_a_cancelled_attack_leaves_what_was_there(bench, scene, attempt):
