@@ -14,7 +14,7 @@ from torch import Tensor
 from attacks.patch_training import Lesson, Recipe, Training
 from attacks.placement import pasted
 from attacks.universal_patch import Patch
-from evaluation.many_photos.patch_training import lessons, measured
+from evaluation.many_photos.patch_training import Effect, lessons, measured
 from ops.coding import eight_bit, from_bytes, to_bytes
 from photos import (
     Photo,
@@ -90,7 +90,7 @@ class Course(Background[Formed]):
         self.squares = torch.cat([photo.working(side) for photo in photos])
         self.others = torch.cat([torch.empty(0, 3, side, side), *(photo.working(side) for photo in others)])
         self.kept = ""
-        self.effects: list[dict[str, Any]] = []
+        self.effects: list[Effect] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]
 
     def forming(self) -> Iterator[Formed]:
@@ -325,10 +325,10 @@ def _effect(course: Course) -> str:
     )
 
 
-def _share(which: str, counted: dict[str, Any]) -> str:
-    if not counted["photos"]:
+def _share(which: str, effect: Effect) -> str:
+    if not effect.photos:
         return f"none of {which}, which all are called so without it"
-    return f"**{round(counted['fooled'] * counted['photos'])} of {counted['photos']}** of {which}"
+    return f"**{effect.hits['fooled']} of {effect.photos}** of {which}"
 
 
 def _scrubber(course: Course) -> None:
