@@ -49,8 +49,8 @@ def climb(
     trail.total = steps
     iterate = start
     for _ in range(steps):
-        gradient, loss, probability = slope(iterate, y, model, cross_entropy)
-        trail.add(iterate, loss, probability)
+        gradient, loss, probabilities = slope(iterate, model, cross_entropy)
+        trail.add(iterate, loss, probabilities.gather(1, y[:, None])[:, 0])
         iterate = project(torch.add(iterate, direction(gradient), alpha=length))
     return iterate
 

@@ -16,12 +16,20 @@ from story import param
 
 @dataclass(frozen=True)
 class LaVAN(PatchAttack):
-    """x' = (1 - m) ⊙ x + m ⊙ δ, where δ in [0, 1] maximises logit(target) - logit(source).
+    """x' = (1 - m) ⊙ x + m ⊙ δ, where δ in [0, 1] maximises a margin between two logits z(x').
 
-    The source is the label that the model holds likeliest on the clean photo, the target aside. A photo is
-    done, and left as it is, at the first iterate on which the target's probability is at least ``stop_at``.
+    * ``goal`` "targeted", to reach the label y: z_y - z_s. The source s is the label that the model holds
+      likeliest on the clean photo, the target aside. A photo is done at the first iterate on which the
+      probability of y is at least ``stop_at``.
+    * "untargeted", to leave the label y: max over j ≠ y of z_j, minus z_y. The likeliest other label j is
+      that of each iterate. A photo is done at the first iterate on which the probability of the likeliest
+      other label is at least ``stop_at``.
+
+    A photo that is done is left as it is.
 
     Source: Karmon et al. 2018, "LaVAN: Localized and Visible Adversarial Noise"; enhanced LGS paper, §2.1.
+    Both are targeted; the untargeted margin is that of Carlini and Wagner 2017, "Towards Evaluating the
+    Robustness of Neural Networks", f6 with its sign turned and without its cut at zero.
 
     Deviation: the papers step along the gradient as it is, at rates of 1, 0.1 and 0.01 tuned to one network.
     ``step_up`` goes by its sign, under momentum, at a rate that falls evenly to nothing: in units of a
@@ -31,12 +39,18 @@ class LaVAN(PatchAttack):
 
     title = "LaVAN patch"
     source = "Karmon et al. 2018"
-    targeted = "targeted"
+    targeted = "either"
+    goal_name = "goal"
     iterative = True
     seed_name = "seed"
 
     share: float = param(
         0.10, low=0.001, high=0.5, step=0.001, shown_as=100, unit="% of the area", help="size of the patch"
+    )
+    goal: str = param(
+        "targeted",
+        choices=("untargeted", "targeted"),
+        help="untargeted: leave the label that the photo has; targeted: reach a chosen one",
     )
     start: str = param(
         "noise",
@@ -45,7 +59,12 @@ class LaVAN(PatchAttack):
     )
     iterations: int = param(100, low=1, high=2000, step=1, unit="steps", help="the most steps that are taken")
     stop_at: float = param(
-        0.9, low=0, high=1, step=0.01, unit="probability", help="the attack stops once the target has it"
+        0.9,
+        low=0,
+        high=1,
+        step=0.01,
+        unit="probability",
+        help="the attack stops once the target has it; if untargeted, once any other label has it",
     )
     learning_rate: float = param(
         0.2,
@@ -70,8 +89,10 @@ class LaVAN(PatchAttack):
     def perturb(self, x: Tensor, y: Tensor, model: nn.Module, trail: Trail) -> Tensor:
         """Steps on the photos that are not done, until none is left."""
         box = self.box(x.shape[2], x.shape[3])
-        with torch.no_grad():
-            source = likeliest_other(model(x), y)
+        source = None
+        if self.aim == "targeted":
+            with torch.no_grad():
+                source = likeliest_other(model(x), y)
         attacked = pasted(x, box, self._first_patch(x, box))
         velocity = torch.zeros_like(box.of(attacked))
         loss, probability = x.new_zeros(2, len(x))
@@ -80,12 +101,16 @@ class LaVAN(PatchAttack):
         left: Tensor | slice = slice(None)
         trail.total = self.iterations
         for number in range(self.iterations):
-            gain = partial(margin, target=y[left], source=source[left])
-            change, gained, reached = slope(attacked[left], y[left], model, gain)
+            gain = partial(lead, label=y[left])
+            if source is not None:
+                gain = partial(margin, target=y[left], source=source[left])
+            change, gained, probabilities = slope(attacked[left], model, gain)
             loss, probability = loss.clone(), probability.clone()
-            loss[left], probability[left] = -gained, reached
+            loss[left] = gained if source is None else -gained
+            probability[left] = probabilities.gather(1, y[left, None])[:, 0]
             trail.add(attacked, loss, probability)
             gradient = box.of(change)
+            reached = probability[left] if source is not None else others(probabilities, y[left]).amax(1)
             unfinished = reached < self.stop_at
             if not bool(unfinished.any()):
                 break
@@ -110,13 +135,23 @@ class LaVAN(PatchAttack):
 
 def likeliest_other(logits: Tensor, y: Tensor) -> Tensor:
     """(B,) the label with the highest of ``logits`` (B, labels) that is not ``y`` (B,)."""
-    return logits.scatter(1, y[:, None], -torch.inf).argmax(1)
+    return others(logits, y).argmax(1)
+
+
+def others(scores: Tensor, y: Tensor) -> Tensor:
+    """``scores`` (B, labels) of all labels but ``y`` (B,), which has -∞."""
+    return scores.scatter(1, y[:, None], -torch.inf)
 
 
 def margin(logits: Tensor, target: Tensor, source: Tensor) -> Tensor:
     """(B,) logit of ``target`` (B,) minus logit of ``source`` (B,)."""
     reached, left = logits.gather(1, torch.stack([target, source], 1)).unbind(1)
     return reached - left
+
+
+def lead(logits: Tensor, label: Tensor) -> Tensor:
+    """(B,) logit of the likeliest other label minus that of ``label`` (B,)."""
+    return margin(logits, likeliest_other(logits.detach(), label), label)
 
 
 def step_up(

@@ -7,13 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from attacks.base import probability_of
 
-
-def slope(
-    x: Tensor, y: Tensor, model: nn.Module, loss: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """∂ loss / ∂x, (B, 3, H, W), the loss (B,) and the probability of ``y`` (B,), none with a graph.
+def slope(x: Tensor, model: nn.Module, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """∂ loss / ∂x, (B, 3, H, W), the loss (B,) and all probabilities (B, labels), none with a graph.
 
     A model that answers at random says in its attribute ``draws`` how often it is asked: all three are then
     means over the answers (expectation over transformation). It is asked one answer after the other, so that
@@ -21,28 +17,29 @@ def slope(
 
     Args:
         x: photos (B, 3, H, W); left as they are.
-        y: (B,) labels.
         model: photos -> logits (B, labels).
         loss: logits (B, labels) -> (B,); that of one photo must not hang on the others.
 
     Source: Athalye et al. 2018, "Synthesizing Robust Adversarial Examples".
     """
     draws: int = getattr(model, "draws", 1)
-    gradient, losses, probability = _answer(x, y, model, loss)
+    gradient, losses, probabilities = _answer(x, model, loss)
     if draws == 1:
-        return gradient, losses, probability
+        return gradient, losses, probabilities
     for _ in range(draws - 1):
-        another = _answer(x, y, model, loss)
-        gradient, losses, probability = gradient + another[0], losses + another[1], probability + another[2]
-    return gradient / draws, losses / draws, probability / draws
+        another = _answer(x, model, loss)
+        gradient, losses, probabilities = (
+            gradient + another[0],
+            losses + another[1],
+            probabilities + another[2],
+        )
+    return gradient / draws, losses / draws, probabilities / draws
 
 
-def _answer(
-    x: Tensor, y: Tensor, model: nn.Module, loss: Callable[[Tensor], Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _answer(x: Tensor, model: nn.Module, loss: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """``slope`` of one answer."""
     photos = x.detach().requires_grad_()
     logits = model(photos)
     losses = loss(logits)
     gradient = torch.autograd.grad(losses.sum(), photos)[0]
-    return gradient, losses.detach(), probability_of(y, logits.detach())
+    return gradient, losses.detach(), logits.detach().softmax(1)

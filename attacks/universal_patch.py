@@ -34,7 +34,7 @@ class PatchCard:
         share: of the photo's area, as trained.
         classifier: identity of the classifier it was trained on.
         sha256: of the patch's file.
-        everything: the whole card: recipe, provenance, share of validation photos fooled.
+        everything: the whole card: kind, place, recipe, provenance, shares of unseen photos fooled.
     """
 
     name: str
@@ -43,6 +43,32 @@ class PatchCard:
     classifier: str
     sha256: str
     everything: dict[str, Any]
+
+    @property
+    def for_every_place(self) -> bool:
+        """Whether it was trained for every place on the photo; else for the one that the card names."""
+        return bool(self.everything["kind"] == "adversarial-patch")
+
+    @property
+    def place(self) -> str:
+        """What it was trained for: "top right corner", "left edge" or "middle"; "" where that is anywhere."""
+        return "" if self.for_every_place else _place(self.everything["place"])
+
+    @property
+    def title(self) -> str:
+        """Target, size and place in a few words: "golf ball, 2.2 %, one corner"."""
+        spot = self.place.rpartition(" ")[2]
+        where = "every place" if not spot else "the middle" if spot == "middle" else f"one {spot}"
+        return f"{self.target}, {100 * self.share:g} %, {where}"
+
+
+def _place(centre: Mapping[str, float]) -> str:
+    """Where ``x`` and ``y``, shares of the photo's sides, lie: a corner, an edge or the middle."""
+    rows, columns = ("top", "", "bottom"), ("left", "", "right")
+    row, column = rows[min(int(3 * centre["y"]), 2)], columns[min(int(3 * centre["x"]), 2)]
+    if row and column:
+        return f"{row} {column} corner"
+    return f"{row or column} edge" if row or column else "middle"
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,13 +204,17 @@ class UniversalPatch(PatchAttack):
         return placed(x, patch, middle, side, turned)
 
 
-def card_of(name: str) -> PatchCard:
+def card_of(name: str, classifier: str = "") -> PatchCard:
     """The card of a patch that ships; for ``auto``, that of the one that fools its classifier most.
+
+    Args:
+        name: of the patch.
+        classifier: identity of the one for which ``auto`` chooses, among its own patches if it has any.
 
     Raises:
         ValueError: there is none of that name.
     """
-    name = _most_fooling("") if name == AUTO else name
+    name = _most_fooling(classifier) if name == AUTO else name
     if name not in PATCHES:
         raise ValueError(f"there is no patch {name}: python -m training.train_patch makes one")
     return PATCHES[name]
@@ -217,6 +247,15 @@ def with_patches(own: Mapping[str, Patch]) -> type[UniversalPatch]:
         )
 
     return WithOwn
+
+
+def trained_on(classifier: str) -> list[PatchCard]:
+    """The patches that ship and were trained on the classifier of that identity.
+
+    Those for one place first, then by size.
+    """
+    cards = [card for card in PATCHES.values() if card.classifier == classifier]
+    return sorted(cards, key=lambda card: (card.for_every_place, card.share, card.title, card.name))
 
 
 def _most_fooling(classifier: str) -> str:

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from attacks.patch_training import RECIPES, Recipe, Training
+from attacks.placement import pasted
 from attacks.universal_patch import read_cards, read_patch, resized
-from photos import gallery_photo
+from photos import gallery_photo, read_photo
 from training import train_patch
 
 
@@ -48,6 +50,64 @@ def test_writes_a_patch_that_the_attack_can_read(run, tiny_classifier, capsys):
     log = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["step"] for line in log[:-1]] == [1, 2, 3, 4, 5]
     assert log[-1] == {"name": "egg", **card.everything["val"]}
+
+
+def test_a_finished_training_is_measured_on_other_photos(run, labelled_photos, tiny_classifier, monkeypatch):
+    folders = [labelled_photos / part for part in ("val", "train")]
+    pictures = {
+        folder.name: torch.cat(
+            [read_photo(file.read_bytes(), file.name).working(64) for file in sorted(folder.glob("*/*.jpg"))]
+        )
+        for folder in folders
+    }
+    every = torch.cat(list(pictures.values()))
+    # Of firm opinions that differ by photo, and some of them for the target.
+    tiny_classifier.head.weight.mul_(100)
+    tiny_classifier.head.bias.sub_(tiny_classifier(every).mean(0))
+    target = tiny_classifier.labels[tiny_classifier(every).argmax(1).mode().values]
+    whole = read_cards(run("egg", "--target", target))["egg"].everything
+    monkeypatch.setattr(Training, "learn", None)
+    out = run("egg", "--target", target, "--measure-on", *map(str, folders))
+    card = read_cards(out)["egg"].everything
+    assert {**card, "val": None} == {**whole, "val": None}
+    patch, number = read_patch_of(out, "egg"), tiny_classifier.index(target)
+    hits = photos = 0
+    for row, (name, x) in zip(card["val"]["sources"], pictures.items(), strict=True):
+        mine = [
+            int(tiny_classifier(pasted(photo, Recipe(share=0.2).box(64), patch)).argmax()) == number
+            for photo in x.split(1)
+            if int(tiny_classifier(photo).argmax()) != number
+        ]
+        assert (row["name"], row["of"], row["drawn"], row["photos"]) == (name, 4, 4, len(mine))
+        assert row["fooled"] == pytest.approx(sum(mine) / max(len(mine), 1), abs=1e-4)
+        hits, photos = hits + sum(mine), photos + len(mine)
+    assert 0 < photos < 8
+    assert card["val"]["photos"] == photos
+    assert card["val"]["fooled"] == pytest.approx(hits / photos, abs=1e-4)
+    interval = binomtest(hits, photos).proportion_ci(0.95, method="wilson")
+    assert card["val"]["intervals"]["fooled"] == pytest.approx([interval.low, interval.high], abs=1e-4)
+    assert card["val"]["intervals"].keys() == {"fooled", "fooled turned", "fooled anywhere"}
+    assert whole["val"]["sources"] == card["val"]["sources"][:1]
+    assert str(labelled_photos) not in json.dumps(card)
+
+
+def test_measures_on_a_seeded_draw(run, labelled_photos, monkeypatch):
+    read = []
+    crops = train_patch.centre_crops
+    monkeypatch.setattr(
+        train_patch,
+        "centre_crops",
+        lambda source, side, numbers: (read.append(numbers), crops(source, side, numbers))[1],
+    )
+    val = read_cards(run("egg", "--measure-limit", "2"))["egg"].everything["val"]
+    assert [(row["of"], row["drawn"]) for row in val["sources"]] == [(4, 2)]
+    run("egg", "--measure-limit", "2")
+    run("other", "--measure-limit", "2", "--seed", "5")
+    first, again, other = read
+    assert first == again != other
+    assert len({*first}) == len({*other}) == 2
+    with pytest.raises(SystemExit):
+        run("egg", "--measure-limit", "0")
 
 
 def test_goes_on_where_it_was_stopped(run, monkeypatch):

@@ -16,7 +16,8 @@ from story import Step, by_name
 from story.export import patch_npz
 from story.render import Picture, render, to_png
 from story.sheet import LARGEST, SMALLEST, print_pdf, print_png
-from ui.attack import settings
+from ui.attack import patch_choice, settings
+from ui.attack.patch_choice import ATTACK
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
 from ui.frame.parameter_widgets import parameter_widget
@@ -26,7 +27,6 @@ from ui.session.notices import notice, sentence
 from ui.session.scene import Scene
 from ui.session.workbench import workbench
 
-ATTACK = "universal-patch"
 _TYPES = ["png", "npz", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"]
 _SHARE = 0.1
 """Of the photo's area, for a patch whose file says nothing of it."""
@@ -83,10 +83,11 @@ def take(name: str, patch: Patch) -> str:
 
 def shaping(scene: Scene) -> None:
     """Which patch, and by numbers where, how large and at what angle."""
-    parameter_widget("attack", selection.attacks()[ATTACK], "patch")
+    patch_choice.show(scene)
     attack = settings.attempt_as_set(scene).attack
     assert isinstance(attack, UniversalPatch)
     _portrait(attack)
+    patch_choice.about(scene, attack)
     for name in ("x", "y", "scale", "rotation"):
         parameter_widget("attack", selection.attacks()[ATTACK], name, typed=True)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from attacks.patch_training import Lesson, Recipe, Training
 from attacks.placement import pasted
 from attacks.universal_patch import Patch
-from evaluation.many_photos.patch_training import lessons, measured
+from evaluation.many_photos.patch_training import Effect, lessons, measured
 from ops.coding import eight_bit, from_bytes, to_bytes
 from photos import (
     GalleryEntry,
@@ -95,7 +95,7 @@ class Course(Background[Formed]):
         squares = [photo.working(side, share) for photo in others]
         self.others = torch.cat([torch.empty(0, 3, side, side), *squares])
         self.kept = ""
-        self.effects: list[dict[str, Any]] = []
+        self.effects: list[Effect] = []
         self._small = [_reduced(photo, 2 * side) for photo in photos]
 
     def forming(self) -> Iterator[Formed]:
@@ -352,10 +352,10 @@ def _effect(course: Course) -> str:
     )
 
 
-def _share(which: str, counted: dict[str, Any]) -> str:
-    if not counted["photos"]:
+def _share(which: str, effect: Effect) -> str:
+    if not effect.photos:
         return f"none of {which}, which all are called so without it"
-    return f"**{round(counted['fooled'] * counted['photos'])} of {counted['photos']}** of {which}"
+    return f"**{effect.hits['fooled']} of {effect.photos}** of {which}"
 
 
 def _scrubber(course: Course) -> None:

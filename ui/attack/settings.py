@@ -6,14 +6,13 @@ from functools import partial
 
 import streamlit as st
 
-import classifiers
 from attacks.placement import PatchAttack
-from attacks.universal_patch import PatchCard, UniversalPatch
+from attacks.universal_patch import UniversalPatch
 from story.render import render, to_png
 from story.step import Step
+from ui.attack import patch_choice
 from ui.browser import Placement, place_picker
 from ui.frame.parameter_widgets import parameter_widget, parameter_widgets
-from ui.frame.verdict import percent
 from ui.session import selection
 from ui.session.notices import notice
 from ui.session.scene import Attempt, Scene
@@ -77,10 +76,11 @@ def show(scene: Scene) -> None:
             help="The label that the classifier shall say. Type to search; without one it is random.",
         )
     button = st.container()
-    parameter_widgets("attack", methods[name], without=_CENTRE)
     attempt = attempt_as_set(scene)
-    if isinstance(attempt.attack, UniversalPatch) and attempt.attack.card is not None:
-        st.caption(_about(attempt.attack.card, scene))
+    if isinstance(attempt.attack, UniversalPatch):
+        patch_choice.show(scene)
+        patch_choice.about(scene, attempt.attack)
+    parameter_widgets("attack", methods[name], without=("patch", *_CENTRE))
     if isinstance(attempt.attack, PatchAttack):
         placing(scene, attempt.attack)
         for parameter in _CENTRE:
@@ -95,17 +95,6 @@ def show(scene: Scene) -> None:
             key="run_attack",
             on_click=selection.want_attack,
         )
-
-
-def _about(card: PatchCard, scene: Scene) -> str:
-    """What a ready-made patch is, and how far it can be expected to work here."""
-    said = f"Says {card.target}, learned for {100 * card.share:g} % of the area"
-    if card.classifier == scene.classifier.identity:
-        return (
-            f"{said}; fools this classifier on {percent(card.everything['val']['fooled'])} of unseen photos."
-        )
-    learned_on = card.classifier.partition(":")[0]
-    return f"{said} on another classifier ({classifiers.title(learned_on)}), so it may do nothing here."
 
 
 def placing(scene: Scene, attack: PatchAttack) -> None:

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from attacks.patch_training import Recipe, Training
-from evaluation.many_photos.patch_training import lessons, measured
+from evaluation.many_photos.patch_training import Effect, lessons, measured
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_counts_only_photos_that_are_not_called_so_already(training, tiny_classi
     attacked = x.clone()
     training.box.of(attacked).copy_(training.patch)
     said = tiny_classifier(attacked).softmax(1)[clean != training.target]
-    found = measured(training.patch, training, x.split(4))
+    found = measured(training.patch, training, x.split(4)).figures
     assert 0 < found["photos"] == len(said) < 6
     assert found["fooled"] == pytest.approx(
         (said.argmax(1) == training.target).float().mean().item(), abs=1e-4
@@ -53,6 +54,23 @@ def test_counts_only_photos_that_are_not_called_so_already(training, tiny_classi
 def test_nothing_to_count_is_no_share(training, tiny_classifier):
     tiny_classifier.head.bias[4] = 1e6
     x = torch.rand(2, 3, 48, 48, generator=torch.Generator().manual_seed(1))
-    found = measured(training.patch, training, [x])
+    effect = measured(training.patch, training, [x])
+    found = effect.figures
     assert set(found.values()) == {0}
     assert set(found) == {"photos", "probability", "fooled", "fooled turned", "fooled anywhere"}
+    assert effect.intervals == {name: [0.0, 1.0] for name in effect.hits}
+
+
+def test_effects_add_up_and_have_wilsons_interval():
+    hits = {"fooled": 3, "fooled turned": 0, "fooled anywhere": 4}
+    total = Effect(4, hits, 2.5) + Effect(6, dict.fromkeys(hits, 2), 1.5)
+    assert total.figures == {
+        "photos": 10,
+        "probability": 0.4,
+        "fooled": 0.5,
+        "fooled turned": 0.2,
+        "fooled anywhere": 0.6,
+    }
+    for name, count in total.hits.items():
+        expected = binomtest(count, 10).proportion_ci(0.95, method="wilson")
+        assert total.intervals[name] == pytest.approx([expected.low, expected.high], abs=1e-4)

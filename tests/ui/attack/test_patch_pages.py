@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attacks.patch_training import Recipe
+from attacks.universal_patch import PATCHES
 from photos import gallery
 from story.export import patch_npz
 from story.param import AUTO
@@ -14,6 +15,7 @@ from story.render import to_png
 from tests.ui.test_pages import said, verdict
 from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
+from ui.frame.verdict import percent
 from ui.session.parameters import state_key
 from ui.session.workbench import Workbench
 
@@ -143,6 +145,63 @@ def test_the_patch_of_an_attack_goes_to_the_library():
     app.switch_page(page_file("patch_library")).run()
     assert said(app) == []
     assert "for “accordion”" in " ".join(caption.value for caption in app.caption)
+
+
+def facts(app: AppTest) -> str:
+    return " ".join(part.value for part in (*app.caption, *app.info))
+
+
+def patch_list(app: AppTest):
+    return app.selectbox(key=key_of("attack.universal-patch.patch"))
+
+
+@pytest.mark.parametrize("where", ["attack", "patch_library"])
+def test_a_patch_off_its_place_says_what_it_does_there_and_offers_one_for_every_place(where):
+    app = page(where, classifier="builtin-vgg", **{"attack.patch": "pizza"})
+    assert said(app) == []
+    assert "Trained on Built-in VGG for the top right corner." in facts(app)
+    assert "predicts pizza on > 99 % of 1,5" in facts(app)
+    assert not app.info
+    assert "use_patch_for_every_place" not in keys(app)
+    app.session_state[key_of("attack.universal-patch.x")] = 0.3
+    app.run()
+    assert said(app) == []
+    val = PATCHES["pizza"].everything["val"]
+    moved = f"Moved off the top right corner, this patch fooled {percent(val['fooled anywhere'])} of"
+    assert moved in facts(app)
+    button = app.button(key="use_patch_for_every_place")
+    assert button.label == "Use “French horn, 5 %, every place”"
+    button.click().run()
+    assert said(app) == []
+    assert chosen(app) == "french-horn"
+    assert app.session_state[key_of("attack.universal-patch.x")] == 0.3
+    assert "for every place, turned by up to 22.5°. Anywhere on the photo" in facts(app)
+    assert not app.info
+
+
+@pytest.mark.parametrize("where", ["attack", "patch_library"])
+def test_a_classifier_without_patches_says_so_and_leads_to_the_training(where):
+    app = page(where, classifier="builtin-hardened")
+    assert said(app) == []
+    assert "No ready-made patch was trained on Built-in hardened." in facts(app)
+    assert "On the classifier in use it may do nothing." in facts(app)
+    assert "use_patch_for_every_place" not in keys(app)
+    labels = [link.proto.label for link in app.get("page_link")]
+    assert "Train a patch for Built-in hardened" in labels
+
+
+def test_the_list_follows_the_classifier_and_the_choice_stays():
+    app = page("patch_library", classifier="builtin-vgg", **{"attack.patch": "cup"})
+    words = patch_list(app).options
+    foreign = [" · for " in text for text in words]
+    assert words[0].startswith("auto: ")
+    assert foreign == sorted(foreign)
+    assert "golf ball, 10 %, one corner · for Built-in" in words
+    app.selectbox(key="classifier").set_value("builtin").run()
+    assert said(app) == []
+    assert patch_list(app).options[1] == "golf ball, 10 %, one corner"
+    assert chosen(app) == "cup"
+    assert patch_list(app).value == "cup"
 
 
 # --- training ---------------------------------------------------------------------------------------------
