@@ -6,7 +6,7 @@ import torch
 
 from classifiers.architectures import find_architecture
 from classifiers.base import Classifier, ClassifierError, Prediction, Progress
-from classifiers.builtin import BUILTIN, builtin_names, builtin_title, load_builtin, read_card
+from classifiers.builtin import BUILTIN, IMAGENET, builtin_names, builtin_title, load_builtin, read_card
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
 from classifiers.timm_zoo import OFFERED, is_timm, load_timm
@@ -15,6 +15,7 @@ from classifiers.zoo import load_zoo, zoo_names
 
 __all__ = [
     "BUILTIN",
+    "IMAGENET",
     "Classifier",
     "ClassifierError",
     "Prediction",
@@ -23,6 +24,7 @@ __all__ = [
     "available_devices",
     "builtin_names",
     "default_name",
+    "is_timm",
     "load",
     "names",
     "own",
