@@ -9,7 +9,7 @@ from classifiers.base import Classifier, ClassifierError, Prediction, Progress
 from classifiers.builtin import BUILTIN, IMAGENET, builtin_names, builtin_title, load_builtin, read_card
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
-from classifiers.timm_zoo import OFFERED, is_timm, load_timm
+from classifiers.timm_zoo import OFFERED, is_timm, load_timm, may_be_timm
 from classifiers.timm_zoo import title as timm_title
 from classifiers.zoo import load_zoo, zoo_names
 
@@ -24,8 +24,8 @@ __all__ = [
     "available_devices",
     "builtin_names",
     "default_name",
-    "is_timm",
     "load",
+    "may_be_timm",
     "names",
     "own",
     "pick_device",

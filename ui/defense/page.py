@@ -14,8 +14,8 @@ from ui.attack import running, settings
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
 from ui.defense import adversarial_score, gazes, other_draws
+from ui.frame.doubt import show_verdict
 from ui.frame.parameter_widgets import parameter_widgets
-from ui.frame.verdict import stages, verdict_html
 from ui.session import selection
 from ui.session.notices import calmly
 from ui.session.parameters import stored
@@ -116,7 +116,7 @@ def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Sec
             _knowing(scene, result, defense)
         story = workbench().story(scene, result.attempt if result else None, defense)
         with verdict:
-            st.html(verdict_html(stages(story)))
+            show_verdict(scene, story)
             adversarial_score.gauge(scene, story)
         with pictures:
             story_viewer(panels_of(story.steps), key="defense_story", start_step="result")
