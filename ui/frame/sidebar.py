@@ -240,15 +240,14 @@ def with_word(labels: Sequence[str], search: str) -> list[str]:
 def sureness(classifier: Classifier) -> str:
     """From which confidence on a built-in classifier is sure, and what falls under that."""
     measured = classifiers.read_card(classifier.name)["confidence"]
+    right, unknown = measured["right"], measured["unknown"]
     words = (
-        f"Under {percent(classifier.sure_from)} this classifier is not sure. {percent(measured['right']['share'])} "
-        "of the photos that it gets right are under that"
+        f"Under {percent(classifier.sure_from)} this classifier is not sure. That holds for "
+        f"{percent(right['share'])} of the photos that it gets right"
     )
-    if measured["unknown"] is None:
+    if unknown is None:
         return f"{words}."
-    return (
-        f"{words}, and {percent(measured['unknown']['share'])} of photos of things that it has no label for."
-    )
+    return f"{words}, and for {percent(unknown['share'])} of photos without a fitting label."
 
 
 def _title(name: str) -> str:
