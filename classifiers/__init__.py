@@ -6,15 +6,16 @@ import torch
 
 from classifiers.architectures import find_architecture
 from classifiers.base import Classifier, ClassifierError, Prediction, Progress
-from classifiers.builtin import BUILTIN, builtin_names, builtin_title, load_builtin, read_card
+from classifiers.builtin import BUILTIN, IMAGENET, builtin_names, builtin_title, load_builtin, read_card
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
-from classifiers.timm_zoo import OFFERED, is_timm, load_timm
+from classifiers.timm_zoo import OFFERED, is_timm, load_timm, may_be_timm
 from classifiers.timm_zoo import title as timm_title
 from classifiers.zoo import load_zoo, zoo_names
 
 __all__ = [
     "BUILTIN",
+    "IMAGENET",
     "Classifier",
     "ClassifierError",
     "Prediction",
@@ -24,6 +25,7 @@ __all__ = [
     "builtin_names",
     "default_name",
     "load",
+    "may_be_timm",
     "names",
     "own",
     "pick_device",

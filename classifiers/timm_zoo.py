@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,11 +39,19 @@ TOKENS = "the last tokens, laid out as a map"
 _FILE = "model.safetensors"
 _LARGEST = 512
 """Of the working sizes, in px."""
+_NAME = re.compile(rf"{PREFIX}(?!www)[a-z0-9]\w*(\.\w+)?", re.ASCII | re.IGNORECASE)
+"""No page takes such a name for markup or for a link."""
+_LONGEST_NAME = 100
 
 
 def is_timm(name: str) -> bool:
     """Whether ``name`` asks for one of timm's, which may not exist."""
     return name.startswith(PREFIX)
+
+
+def may_be_timm(name: str) -> bool:
+    """Whether ``name`` looks like one of timm's with its prefix, without asking timm."""
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
 
 
 class MappedNetwork(nn.Module):

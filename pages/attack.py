@@ -4,8 +4,9 @@ import streamlit as st
 
 from ui.attack import foolability, running, settings
 from ui.attack.result import show_result
-from ui.frame import shell
+from ui.frame import doubt, shell
 from ui.session.notices import calmly
+from ui.session.workbench import workbench
 
 scene = shell.scene()
 st.markdown("Change the photo a little, and the classifier sees something that is not there.")
@@ -16,4 +17,6 @@ with pictures:
     result = running.result(scene, with_button=False)
     if result is not None:
         show_result(scene, result)
+    else:
+        doubt.note(scene, workbench().story(scene))
     foolability.show()

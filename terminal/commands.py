@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import torch
 
 from attacks import ATTACKS, Report
-from classifiers import Classifier, builtin_names, default_name
+from classifiers import Classifier, builtin_names, default_name, title
 from defenses import DEFENSES, THREATS
 from evaluation.one_photo.other_draws import TRIALS, over_draws
 from evaluation.one_photo.report import photo_facts, ranking, save_story
@@ -38,6 +38,8 @@ COMPARE: Registries = {
 """Every defense in a role of its own, so that each can have its parameters."""
 BATCH = 16
 _MOST_TRIALS = 1000
+SAME_BUT_UNSURE = "same answer as before, but it was not sure then"
+"""Instead of "restored", and of "not fooled"."""
 OPTIONS = (
     "attack",
     "defense",
@@ -218,13 +220,19 @@ def _classify(options: Namespace) -> None:
             bar.show(len(lines), len(pictures))
     if options.json:
         answers = [
-            {"photo": fact, "classifier": classifier.name, "top": ranking(top)}
+            {
+                "photo": fact,
+                "classifier": classifier.name,
+                "top": ranking(top),
+                "sure": top[0].probability >= classifier.sure_from,
+            }
             for fact, top in zip(facts, lines, strict=True)
         ]
         print(json.dumps(answers, indent=1, allow_nan=False))
         return
     for fact, top in zip(facts, lines, strict=True):
-        print(f"{fact['name']} ({fact['width']} × {fact['height']} px)")
+        unsure = "" if top[0].probability >= classifier.sure_from else ", not sure"
+        print(f"{fact['name']} ({fact['width']} × {fact['height']} px){unsure}")
         for line in top:
             print(f"  {line.probability:6.1%}  {line.label}")
 
@@ -281,6 +289,11 @@ def _summary(story: Story, classifier: Classifier) -> str:
     stages = {"clean": story.clean, "attacked": story.attacked, "defended": story.defended}
     seen = {stage: picture for stage, picture in stages.items() if picture is not None}
     lines = [f"{' → '.join(_first(picture) for picture in seen.values())}: {_verdict(story)}"]
+    if not story.clean.is_sure:
+        lines.append(
+            f"{title(classifier.name)} is not sure of the clean photo: it is sure from "
+            f"{classifier.sure_from:.1%} on. Perhaps none of its {len(classifier.labels)} labels fits."
+        )
     if story.threat.knows and story.defense is not None:
         lines.append(f"{story.threat.title}: {story.threat.words(story.defense, classifier)}")
     for stage, picture in seen.items():
@@ -296,7 +309,8 @@ def _summary(story: Story, classifier: Classifier) -> str:
 def _first(picture: Seen) -> str:
     if picture.rejected:
         return f"rejected ({', '.join(picture.votes)})"
-    return f"{picture.top[0].label} {picture.top[0].probability:.1%}"
+    unsure = "" if picture.is_sure else "not sure: perhaps "
+    return f"{unsure}{picture.top[0].label} {picture.top[0].probability:.1%}"
 
 
 def _verdict(story: Story) -> str:
@@ -308,19 +322,33 @@ def _verdict(story: Story) -> str:
             reached = f"{target} reached" if story.success else f"{target} not reached"
             words.append(f"{target} was there before the attack" if story.had_target else reached)
         else:
-            words.append("fooled" if story.success else "not fooled")
+            untouched = "not fooled" if story.clean.is_sure else SAME_BUT_UNSURE
+            words.append("fooled" if story.success else untouched)
         if story.threat.knows:
             words.append("through the defense")
         if story.success:
             words.append(
                 "also after rounding to 8 bits" if story.success_8bit else "not after rounding to 8 bits"
             )
-    if story.defended is not None and story.defended.rejected:
-        words.append("rejected")
-    elif story.threat.knows and story.defended is not None:
-        words.append("clean label kept" if story.restored else "clean label lost")
-    elif story.attacked is not None and story.attacked.label != story.source and story.defended is not None:
-        words.append("restored" if story.restored else "not restored")
-    elif story.defended is not None:
-        words.append("label kept" if story.restored else "label lost")
+    if story.defended is not None:
+        words.append(_defended(story, story.defended))
     return ", ".join(words)
+
+
+def _defended(story: Story, defended: Seen) -> str:
+    """What the defense did, in words; nothing is restored that the classifier was not sure of."""
+    answer = defended.answer(story.source)
+    was_fooled = story.attacked is not None and story.attacked.label != story.source
+    if answer == "rejected":
+        return "rejected"
+    if answer == "same, unsure before":
+        return SAME_BUT_UNSURE
+    if answer == "same, unsure now":
+        return "same answer as before, but it is not sure now"
+    if not defended.was_sure:
+        return "another answer, but it was not sure before either"
+    if story.threat.knows:
+        return "clean label kept" if answer == "same" else "clean label lost"
+    if was_fooled:
+        return "restored" if answer == "same" else "not restored"
+    return "label kept" if answer == "same" else "label lost"

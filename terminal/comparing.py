@@ -158,6 +158,7 @@ def _facts(story: Story, attack: Attack | None, threat: Threat) -> dict[str, Any
         "photo": story_photo_facts(story, story.photo),
         "classifier": story.classifier,
         "clean_label": story.labels[story.source],
+        "clean_sure": story.clean.is_sure,
         "attack": None
         if method is None
         else {**method, "success": story.success, "threat": flag_facts(threat, THREATS)},
@@ -173,6 +174,7 @@ def _described(cell: Cell, defenses: Mapping[str, Defense]) -> dict[str, Any]:
         "on": cell.on,
         "outcome": cell.outcome,
         "label": cell.label or None,
+        "sure": cell.seen.is_sure,
         "probability": finite(cell.probability),
         "clean_label": finite(cell.true),
         "target": finite(cell.target),
@@ -190,7 +192,7 @@ def _row(cell: Cell) -> dict[str, str]:
         "defense": cell.defense,
         "photo": cell.on,
         "outcome": cell.outcome,
-        "label": cell.label or "–",
+        "label": (cell.label if cell.seen.is_sure else f"perhaps {cell.label}") if cell.label else "–",
         "probability": f"{cell.probability:.1%}",
         "clean label": f"{cell.true:.1%}",
         "SSIM": f"{cell.seen.ssim:.3f}",

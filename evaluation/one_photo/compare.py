@@ -11,12 +11,20 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses import Defense, defend
-from evaluation.one_photo.story import Seen
+from evaluation.one_photo.story import Answer, Seen
 from explain import Memo, logits, remembering
 
 _MEMO_BYTES = 48_000_000
 
 On = Literal["clean", "attacked"]
+CellOutcome = Literal["rejected", "right", "wrong", "unsure"]
+_OUTCOMES: dict[Answer, CellOutcome] = {
+    "same": "right",
+    "same, unsure now": "unsure",
+    "same, unsure before": "unsure",
+    "another": "wrong",
+    "rejected": "rejected",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +71,9 @@ class Cell:
         return not self.seen.rejected and self.seen.label == self.source
 
     @property
-    def outcome(self) -> Literal["rejected", "right", "wrong"]:
-        """What became of the photo."""
-        return "rejected" if self.seen.rejected else "right" if self.right else "wrong"
+    def outcome(self) -> CellOutcome:
+        """What became of the photo; right without being sure, now or of the clean photo, is unsure."""
+        return _OUTCOMES[self.seen.answer(self.source)]
 
 
 @torch.no_grad()

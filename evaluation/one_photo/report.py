@@ -93,6 +93,7 @@ def _seen(seen: Seen | None) -> dict[str, Any] | None:
         return None
     facts: dict[str, Any] = {
         "top": ranking(seen.top),
+        "sure": seen.is_sure,
         "ssim": finite(seen.ssim),
         "psnr": finite(seen.psnr),
         "ndcg": finite(seen.ndcg),

@@ -23,6 +23,8 @@ from ops.coding import eight_bit
 from photos import Photo
 from story import Step
 
+Answer = Literal["same", "same, unsure now", "same, unsure before", "another", "rejected"]
+"""What became of the clean photo's label; where the classifier was unsure of that, nothing else counts."""
 _OWN_MEMO_BYTES = 64_000_000
 
 
@@ -40,6 +42,8 @@ class Seen:
         votes: labels that a defense counted before it decided; empty where the classifier's word counts.
         rejected: whether the defense accepted no label.
         seconds: spent on the defense alone; 0 where there is none.
+        is_sure: whether the likeliest label is likely enough for this classifier.
+        was_sure: whether the clean photo's was.
     """
 
     x: Tensor
@@ -50,14 +54,18 @@ class Seen:
     votes: tuple[str, ...] = ()
     rejected: bool = False
     seconds: float = 0.0
+    is_sure: bool = True
+    was_sure: bool = True
 
     @classmethod
     def of(cls, x: Tensor, scores: Tensor, classifier: Classifier, clean: Seen | None = None) -> Seen:
         """The picture ``x`` (1, 3, H, W) of which ``classifier`` has said ``scores`` (1, labels)."""
-        seen = cls(x, scores, tuple(classifier.top(scores)[0]))
+        top = tuple(classifier.top(scores)[0])
+        is_sure = top[0].probability >= classifier.sure_from
         if clean is None:
-            return seen
-        return replace(seen, clean=clean.x, ndcg=ndcg(clean.logits.softmax(1), scores.softmax(1)).item())
+            return cls(x, scores, top, is_sure=is_sure, was_sure=is_sure)
+        likeness = ndcg(clean.logits.softmax(1), scores.softmax(1)).item()
+        return cls(x, scores, top, clean.x, likeness, is_sure=is_sure, was_sure=clean.is_sure)
 
     @classmethod
     def behind(cls, outcome: Outcome, classifier: Classifier, clean: Seen) -> Seen:
@@ -95,6 +103,16 @@ class Seen:
     def probabilities(self) -> Tensor:
         """Of every label, (labels,)."""
         return self.logits[0].softmax(0)
+
+    def answer(self, source: int) -> Answer:
+        """What became of ``source``, the number of the clean photo's label."""
+        if self.rejected:
+            return "rejected"
+        if self.label != source:
+            return "another"
+        if not self.was_sure:
+            return "same, unsure before"
+        return "same" if self.is_sure else "same, unsure now"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +175,7 @@ class Story:
     def restored(self) -> bool | None:
         """Whether the defended picture has the clean photo's label; None without a defense.
 
-        A rejected photo has none.
+        A rejected photo has none. How sure the classifier is of it, and was, ``Seen.answer`` says.
         """
         if self.defended is None:
             return None

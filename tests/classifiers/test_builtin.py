@@ -84,6 +84,26 @@ def test_everything_on_the_card_arrives(assets, name):
         assert torch.allclose(model.head(features.mean((2, 3))), logits, atol=1e-5)
 
 
+def test_the_threshold_of_the_card_arrives(assets):
+    card = json.loads((assets / "classifier.json").read_text())
+    assert load_builtin(device=CPU, assets=assets).sure_from == 0
+    write_card(assets, **card, confidence={"sure_from": 0.25})
+    assert load_builtin(device=CPU, assets=assets).sure_from == 0.25
+    write_card(assets, **card, confidence=[0.25])
+    assert "of the wrong kind" in refused(assets)
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_every_card_has_a_threshold_that_leaves_five_percent_of_the_right_answers_under_it(name):
+    confidence = read_card(name)["confidence"]
+    right = confidence["right"]
+    assert 0 < confidence["sure_from"] < 1
+    assert right["photos"] >= 400
+    assert right["under"] <= 0.05 * right["photos"]
+    assert confidence["unknown"]["photos"] >= 300
+    assert name in confidence["command"]
+
+
 def test_a_changed_weight_file_is_refused(assets):
     path = assets / "classifier.safetensors"
     data = bytearray(path.read_bytes())

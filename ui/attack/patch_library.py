@@ -20,8 +20,9 @@ from ui.attack import patch_choice, settings
 from ui.attack.patch_choice import ATTACK
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
+from ui.frame.doubt import show_verdict
 from ui.frame.parameter_widgets import parameter_widget
-from ui.frame.verdict import badge_html, percent, stages, verdict_html
+from ui.frame.verdict import badge_html, percent
 from ui.session import selection
 from ui.session.notices import notice, sentence
 from ui.session.scene import Scene
@@ -132,7 +133,7 @@ def show_result(scene: Scene, result: Result) -> None:
     """Does it fool the classifier there, and does it cover the object?"""
     story, attack = result.story, result.attempt.attack
     assert isinstance(attack, PatchAttack) and story.trace is not None and story.trace.mask is not None
-    st.html(verdict_html(stages(story)) + badge_html(story))
+    show_verdict(scene, story, badge_html(story))
     looked = _looked(scene, story)
     mask = story.trace.mask
     share, empty = float(share_inside(looked.map, mask)), not bool(looked.map.any())

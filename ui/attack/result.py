@@ -16,7 +16,8 @@ from story.render import TARGET_COLOUR, TRUE_COLOUR, render, to_png
 from ui.attack import patch_library, undo
 from ui.attack.running import Result
 from ui.browser import panels_of, scrubber, story_viewer
-from ui.frame.verdict import badge_html, bars_html, meanings, percent, stages, verdict_html
+from ui.frame.doubt import show_verdict
+from ui.frame.verdict import badge_html, bars_html, meanings, percent
 from ui.session.iterates import Iterates
 from ui.session.notices import notice
 from ui.session.scene import Scene
@@ -26,7 +27,7 @@ from ui.session.workbench import workbench
 def show_result(scene: Scene, result: Result) -> None:
     """All of it, from the verdict down to the downloads."""
     story = result.story
-    st.html(verdict_html(stages(story)) + badge_html(story))
+    show_verdict(scene, story, badge_html(story))
     story_viewer(panels_of(_pictures(story)), key="attack_story", start_step="attacked", side_by_side=True)
     assert story.attacked is not None
     meaning = meanings(story)

@@ -15,9 +15,9 @@ from ui.attack.running import Result
 from ui.attack.undo import best_words
 from ui.browser import panels_of, story_viewer
 from ui.defense import adversarial_score, example, gazes, other_draws
+from ui.frame.doubt import show_verdict
 from ui.frame.pages import PAGE_OF
 from ui.frame.parameter_widgets import parameter_widgets
-from ui.frame.verdict import stages, verdict_html
 from ui.session import selection
 from ui.session.notices import calmly
 from ui.session.parameters import stored
@@ -124,7 +124,7 @@ def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Sec
             _knowing(scene, result, defense)
         story = workbench().story(scene, result.attempt if result else None, defense)
         with verdict:
-            st.html(verdict_html(stages(story)))
+            show_verdict(scene, story)
             adversarial_score.gauge(scene, story)
         with pictures:
             story_viewer(panels_of(story.steps), key="defense_story", start_step="result")

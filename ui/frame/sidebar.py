@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,6 +13,7 @@ from classifiers import Classifier, ClassifierError
 from photos import FORMATS, MAX_BYTES, Photo, PhotoError, read_photo
 from story.render import to_png
 from ui.frame import photo_gallery
+from ui.frame.verdict import percent
 from ui.session import link
 from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
@@ -26,6 +28,7 @@ PHOTO_FILES: dict[str, Any] = {
 """What an uploader of photos takes."""
 _SOURCES = {"gallery": "Gallery", "file": "File", "camera": "Camera"}
 _PREVIEW = 320
+_UNLISTED = "There is no classifier of that name; type timm/ and one of timm's names, or choose from the list"
 _SHOWN = 0.01
 """Strength of the attack, of 1, whose accuracy is told of a hardened classifier."""
 
@@ -160,21 +163,70 @@ def _classifier(bench: Workbench) -> Classifier:
     )
     # Before its widget is drawn, so that a classifier that cannot be had is not chosen there.
     classifier = _load(bench, device, below)
+    listed = classifiers.names()
+    typed = [name for name in (bench.classifier,) if name not in listed]
     chooser.selectbox(
         "Classifier",
-        [*classifiers.names(), link.OWN],
+        [*listed, *typed, link.OWN],
         format_func=_title,
         key="classifier",
         persist_state="session",
         label_visibility="collapsed",
-        help="torchvision's and timm's are downloaded on first use.",
+        required=True,
+        accept_new_options=True,
     )
-    if st.session_state["classifier"] == link.OWN:
-        with below.container():
+    with below.container():
+        if st.session_state["classifier"] == link.OWN:
             _own_form(bench, device)
-    else:
-        below.caption(_facts(classifier))
+        else:
+            st.caption(_facts(classifier))
+        _labels(classifier)
+        st.caption("Any classifier of timm's can be typed above, such as timm/resnet18.a1_in1k.")
     return classifier
+
+
+def _labels(classifier: Classifier) -> None:
+    """All labels, to be searched; drawn only while the visitor looks at them."""
+    count = f"{len(classifier.labels)} labels"
+    with st.popover(
+        count, icon=":material/list:", key="labels", on_change="rerun", width="stretch"
+    ) as labels:
+        if labels.open:
+            _label_list(classifier)
+
+
+@st.fragment
+def _label_list(classifier: Classifier) -> None:
+    search = st.text_input("Search the labels", key="label_search", icon=":material/search:")
+    lines = with_word(classifier.labels, search)
+    st.dataframe(
+        {f"{len(lines)} of {len(classifier.labels)}": lines},
+        hide_index=True,
+        width="stretch",
+        height=280,
+        alt="The labels of this classifier that contain the search word",
+    )
+    if classifier.sure_from:
+        st.caption(sureness(classifier))
+
+
+def with_word(labels: Sequence[str], search: str) -> list[str]:
+    """Those of ``labels`` that contain ``search``, whatever its case, in their alphabet's order."""
+    word = search.strip().casefold()
+    return sorted((label for label in labels if word in label.casefold()), key=str.casefold)
+
+
+def sureness(classifier: Classifier) -> str:
+    """From which confidence on a built-in classifier is sure, and what falls under that."""
+    measured = classifiers.read_card(classifier.name)["confidence"]
+    right, unknown = measured["right"], measured["unknown"]
+    words = (
+        f"Under {percent(classifier.sure_from)} this classifier is not sure. That holds for "
+        f"{percent(right['share'])} of the photos that it gets right"
+    )
+    if unknown is None:
+        return f"{words}."
+    return f"{words}, and for {percent(unknown['share'])} of photos without a fitting label."
 
 
 def _title(name: str) -> str:
@@ -183,7 +235,8 @@ def _title(name: str) -> str:
 
 def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
     """The chosen classifier; where it cannot be had, the former one, which is then chosen again."""
-    before, name = bench.classifier, st.session_state["classifier"]
+    before, name = bench.classifier, st.session_state["classifier"].strip()
+    st.session_state["classifier"] = name
     if name == link.OWN:
         return bench.own_classifier.to(device) if bench.own_classifier else load_classifier(before, device)
 
@@ -192,6 +245,9 @@ def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
         box.progress(share, f"Downloading {_title(name)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     try:
+        if name not in classifiers.names() and not classifiers.may_be_timm(name):
+            # What was typed is not repeated: a page might take it for markup.
+            raise ClassifierError(_UNLISTED)
         classifier = load_classifier(name, device, show)
     except ClassifierError as error:
         if name == before:

@@ -15,8 +15,13 @@ NDCG_HELP = (
     "together have 90 % of its probability, come first in the same order, near 0 if they come last"
 )
 """What nDCG is, wherever it is shown."""
-SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "left out": "·", "unread": "?"}
+SIGNS = {"right": "✓", "wrong": "✗", "rejected": "–", "unsure": "~", "left out": "·", "unread": "?"}
 """Outcome of one photo among many -> the sign before it."""
+NOT_SURE = "Not sure: perhaps"
+"""Stands before a label that is not likely enough for its classifier."""
+UNSURE_THEN, UNSURE_NOW = "same answer, but it was not sure", "same answer, but not sure"
+"""Instead of "restored" or "kept": where the classifier was not sure of the clean photo, and where it no
+longer is."""
 _RIGHT, _WRONG, _UNDECIDED, _ARROW = "check_circle", "cancel", "do_not_disturb_on", "arrow_forward"
 
 
@@ -27,11 +32,12 @@ class Stage:
     Attributes:
         title: which one.
         label: what the classifier says.
-        probability: how sure it is; None where no label is accepted.
+        probability: of that label; None where no label is accepted.
         colour: of the stage.
         effect: what became of the label, in a word or two; empty where nothing has happened yet.
         good: whether that is what the visitor hopes for; None where nothing was decided.
         ndcg: likeness of the ranking to the clean photo's; None for the clean photo.
+        is_sure: whether the probability is high enough for the classifier.
     """
 
     title: str
@@ -41,6 +47,7 @@ class Stage:
     effect: str = ""
     good: bool | None = True
     ndcg: float | None = None
+    is_sure: bool = True
 
 
 def percent(share: float) -> str:
@@ -65,39 +72,55 @@ def adversary(story: Story) -> int | None:
 
 
 def stages(story: Story) -> list[Stage]:
-    """The verdict on each picture of the story, in its order."""
-    true = story.labels[story.source]
-    line = [Stage("Clean", *_first(story.clean), CLEAN)]
+    """The verdict on each picture of the story, in its order.
+
+    Where the classifier was not sure of the clean photo, there is nothing that an attack left alone or a
+    defense restored: the answer is the same or another one.
+    """
+    line = [_stage("Clean", story.clean, CLEAN)]
     if story.attacked is not None:
-        label, probability = _first(story.attacked)
-        targeted = story.attack is not None and story.attack.aim == "targeted"
-        missed = targeted and story.attacked.label != story.target
-        effect = "not fooled" if label == true else "fooled, target missed" if missed else "fooled"
-        good = label == true
-        line.append(Stage("Attacked", label, probability, ATTACKED, effect, good, story.attacked.ndcg))
+        line.append(_stage("Attacked", story.attacked, ATTACKED, *_attacked(story, story.attacked)))
     if story.defended is not None:
-        line.append(_defended(story, story.defended))
+        line.append(_stage("Defended", story.defended, DEFENDED, *_defended(story, story.defended)))
     return line
 
 
-def _defended(story: Story, defended: Seen) -> Stage:
+def _stage(title: str, seen: Seen, colour: str, effect: str = "", good: bool | None = True) -> Stage:
+    if seen.rejected:
+        return Stage(title, " · ".join(seen.votes), None, colour, effect, good, seen.ndcg)
+    first = seen.top[0]
+    return Stage(title, first.label, first.probability, colour, effect, good, seen.ndcg, seen.is_sure)
+
+
+def _attacked(story: Story, attacked: Seen) -> tuple[str, bool | None]:
+    """What the attack did in a word or two, and whether that is good."""
+    if attacked.label == story.source:
+        return _same(attacked, story.source, "not fooled")
+    targeted = story.attack is not None and story.attack.aim == "targeted"
+    missed = targeted and attacked.label != story.target
+    return "fooled, target missed" if missed else "fooled", False
+
+
+def _defended(story: Story, defended: Seen) -> tuple[str, bool | None]:
+    """What the defense did in a word or two, and whether that is good."""
+    was_fooled = story.attacked is not None and story.attacked.label != story.source
     if defended.rejected:
-        said = " · ".join(defended.votes)
-        return Stage("Defended", said, None, DEFENDED, "rejected", None, defended.ndcg)
-    label, probability = _first(defended)
-    if story.threat.knows:
-        kept = "restored" if story.attacked and story.attacked.label != story.source else "kept"
-        effect = "fooled" if story.success else kept if story.restored else "lost"
-        return Stage("Defended", label, probability, DEFENDED, effect, bool(story.restored))
-    if story.attacked is None or story.attacked.label == story.source:
-        effect = "kept" if story.restored else "lost"
-    else:
-        effect = "restored" if story.restored else "not restored"
-    return Stage("Defended", label, probability, DEFENDED, effect, bool(story.restored), defended.ndcg)
+        return "rejected", None
+    if story.threat.knows and story.success:
+        return "fooled", False
+    if story.restored:
+        return _same(defended, story.source, "restored" if was_fooled else "kept")
+    if not defended.was_sure:
+        return "another answer", False
+    return "not restored" if was_fooled and not story.threat.knows else "lost", False
 
 
-def _first(seen: Seen) -> tuple[str, float]:
-    return seen.top[0].label, seen.top[0].probability
+def _same(seen: Seen, source: int, word: str) -> tuple[str, bool | None]:
+    """``word``, and that it is good, where the classifier is sure of the clean label, before and now."""
+    answer = seen.answer(source)
+    if answer == "same":
+        return word, True
+    return UNSURE_THEN if answer == "same, unsure before" else UNSURE_NOW, None
 
 
 def verdict_html(line: Sequence[Stage]) -> str:
@@ -114,10 +137,11 @@ def _card(stage: Stage) -> str:
         if stage.probability is None
         else f' <span class="unfool-number">{percent(stage.probability)}</span>'
     )
+    unsure = "" if stage.is_sure else f'<span class="unfool-unsure">{NOT_SURE}</span> '
     return (
         f'<div class="unfool-stage" style="--meaning:{stage.colour}"><div class="unfool-stage-head">'
         f'<span class="unfool-stage-title">{html.escape(stage.title)}</span>{effect}</div>'
-        f'<div class="unfool-stage-label">{html.escape(stage.label)}'
+        f'<div class="unfool-stage-label">{unsure}{html.escape(stage.label)}'
         f"{sure}</div>{_ranking(stage.ndcg)}</div>"
     )
 
@@ -156,7 +180,8 @@ def tally_html(story: Story) -> str:
     if defended.rejected:
         came = _effect("rejected: no label has enough votes", good=None)
     else:
-        came = _effect(f"accepted: {defended.top[0].label}", good=bool(story.restored))
+        good = {"same": True, "another": False}.get(defended.answer(story.source))
+        came = _effect(f"accepted: {defended.top[0].label}", good=good)
     return f'<ol class="unfool-tally">{rows}</ol><p>{came}</p>'
 
 

@@ -87,7 +87,7 @@ def _taken(selected: SelectedRun, row: Mapping[str, Any]) -> Path:
 def _take_classifier(selected: SelectedRun) -> None:
     """The run's classifier at its size, as far as the app has them."""
     name, size = selected.classifier, selected.settings["size"]
-    if name in classifiers.names():
+    if name in classifiers.names() or classifiers.may_be_timm(name):
         st.session_state["classifier"] = name
     else:
         notice(

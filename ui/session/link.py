@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +27,12 @@ class Choices:
     Attributes:
         plain: name in the link and key in the session -> allowed words, the default first.
         methods: "attack", "defense" and "threat" -> registry, the default first.
+        unlisted: name in the link -> whether a word that is not listed may be tried all the same.
     """
 
     plain: Mapping[str, Sequence[str]]
     methods: Mapping[str, Registry]
+    unlisted: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
 
     def default(self, name: str) -> str:
         """What is chosen where a link says nothing."""
@@ -86,7 +88,7 @@ def read(query: Mapping[str, str], choices: Choices) -> View:
             view.refused.append(f"there is nothing called {name}")
         elif name in names - {"size", *_FREE}:
             allowed = choices.methods.get(name) or choices.plain[name]
-            if text in allowed:
+            if text in allowed or (name in choices.unlisted and choices.unlisted[name](text)):
                 view.state[name] = text
             elif text == OWN:
                 view.refused.append(f"a {name} of one's own is not part of a link, so bring it again")

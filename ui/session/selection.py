@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attacks import ATTACKS, Attack
-from classifiers import names
+from classifiers import may_be_timm, names
 from defenses import DEFENSES, THREATS, Defense, Threat
 from photos import gallery
 from story import Parametrised
@@ -48,6 +48,7 @@ def choices() -> link.Choices:
     return link.Choices(
         {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON},
         {kind: registry(kind) for kind in ("attack", "defense", "threat")},
+        {"classifier": may_be_timm},
     )
 
 

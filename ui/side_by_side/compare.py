@@ -15,6 +15,7 @@ from story import Step
 from story.render import png_address, render, to_png
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer, wipe
+from ui.frame import doubt
 from ui.frame.pages import PAGE_OF
 from ui.frame.verdict import NDCG_HELP, SIGNS, adversary
 from ui.session import selection
@@ -43,6 +44,7 @@ def show(scene: Scene, result: Result | None) -> None:
         _leave(scene)
         attempt = result.attempt if result else None
         story = workbench().story(scene, attempt)
+        doubt.note(scene, story)
         defenses = _present()
         columns = 1 if story.attacked is None else 2
         key = ("compare", scene.key, attempt.key if attempt else None, tuple(defenses.items()))
@@ -110,7 +112,8 @@ def _table(work: Background[Cell], story: Story) -> None:
         },
     )
     st.caption(
-        "Press a cell to step through that defense, a heading to sort. ✓ clean label, ✗ another, – rejected."
+        "Press a cell to step through that defense, a heading to sort. ✓ clean label, ✗ another, – rejected, "
+        "~ clean label, but the classifier is or was not sure."
     )
 
 
@@ -120,8 +123,7 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     for cell in cells:
         title = "no defense" if cell.defense == "none" else DEFENSES[cell.defense].title
         row = rows.setdefault(cell.defense, {"name": cell.defense, "title": title})
-        said = "rejected" if cell.seen.rejected else f"{cell.label} {100 * cell.probability:.0f} %"
-        row[cell.on] = f"{SIGNS[cell.outcome]} {said}"
+        row[cell.on] = f"{SIGNS[cell.outcome]} {_said(cell)}"
         row[f"{cell.on}_true"] = 100 * cell.true
         row[f"{cell.on}_ssim"] = cell.seen.ssim
         row[f"{cell.on}_psnr"] = cell.seen.psnr
@@ -129,6 +131,13 @@ def _rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
         row[f"{cell.on}_picture"] = _address(cell)
         row["ms"] = 1000 * cell.seen.seconds
     return list(rows.values())
+
+
+def _said(cell: Cell) -> str:
+    if cell.seen.rejected:
+        return "rejected"
+    unsure = "" if cell.seen.is_sure else "perhaps "
+    return f"{unsure}{cell.label} {100 * cell.probability:.0f} %"
 
 
 def _address(cell: Cell) -> str:
@@ -159,7 +168,9 @@ def _pair(cells: Sequence[Cell]) -> None:
     st.subheader("Two of them in detail", anchor=False)
     names = [_name(cell) for cell in cells]
     last = [number for number, cell in enumerate(cells) if cell.on == cells[-1].on]
-    saved = [number for number in last if cells[number].right and cells[number].defense != "none"]
+    saved = [
+        number for number in last if cells[number].outcome == "right" and cells[number].defense != "none"
+    ]
     left, right = st.columns(2, gap="medium")
     kept: dict[str, Any] = {"options": names, "persist_state": "session"}
     first = left.selectbox("Left", index=last[0], key="compare_left", **kept)

@@ -14,6 +14,7 @@ from evaluation.one_photo.sweep import Sweep, points, sweep
 from ui.attack.running import Result
 from ui.charts.axes import SAVEABLE
 from ui.charts.sweep import sweep_figure
+from ui.frame import doubt
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.frame.verdict import NDCG_HELP, adversary
 from ui.session.notices import calmly
@@ -31,6 +32,7 @@ def show(scene: Scene, result: Result | None) -> None:
             return
         attempt = result.attempt if result else None
         story = workbench().story(scene, attempt)
+        doubt.note(scene, story)
         x = story.undefended.x
         sweeps: dict[str, Sweep] = {}
         for defense_name in names:
