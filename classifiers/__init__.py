@@ -6,7 +6,15 @@ import torch
 
 from classifiers.architectures import find_architecture
 from classifiers.base import Classifier, ClassifierError, Prediction, Progress
-from classifiers.builtin import BUILTIN, IMAGENET, builtin_names, builtin_title, load_builtin, read_card
+from classifiers.builtin import (
+    BUILTIN,
+    IMAGENET,
+    builtin_files,
+    builtin_names,
+    builtin_title,
+    load_builtin,
+    read_card,
+)
 from classifiers.device import available_devices, pick_device
 from classifiers.own import architectures, own
 from classifiers.timm_zoo import OFFERED, is_timm, load_timm, may_be_timm
@@ -35,8 +43,8 @@ __all__ = [
 
 
 def default_name() -> str:
-    """The one that looks where nothing else is said."""
-    return builtin_names()[0]
+    """The one that looks where nothing else is said: the first whose weights are installed."""
+    return next(name for name in builtin_names() if builtin_files(name).installed)
 
 
 def names() -> tuple[str, ...]:

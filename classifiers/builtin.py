@@ -16,8 +16,8 @@ from classifiers.weights import fit, in_order, read_state
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 BUILTIN = "builtin"
-DEFAULT = "builtin-vgg"
-"""The better one to show what patches do; where it is not installed, ``BUILTIN``."""
+DEFAULT = "imagenet"
+"""The one that knows most of what people bring; docs/RESULTS.md has what it was weighed against."""
 ACRONYMS = ("vgg",)
 _STEM = "classifier"
 
@@ -59,14 +59,14 @@ PACKAGED = {
 
 
 def builtin_names(assets: Path = ASSETS) -> tuple[str, ...]:
-    """The default first, those of ``PACKAGED`` last.
+    """The default first.
 
     ``classifier.json`` is the card of ``builtin``, ``classifier-X.json`` that of ``builtin-X``, or of ``X``
     where a package brings the weights.
     """
     others = sorted(card.stem.removeprefix(f"{_STEM}-") for card in assets.glob(f"{_STEM}-*.json"))
     names = [BUILTIN, *(other if other in PACKAGED else f"{BUILTIN}-{other}" for other in others)]
-    return tuple(sorted(names, key=lambda name: (name in PACKAGED, name != DEFAULT)))
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT, name in PACKAGED)))
 
 
 def read_card(name: str = BUILTIN, assets: Path = ASSETS) -> dict[str, Any]:

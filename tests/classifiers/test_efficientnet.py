@@ -52,7 +52,8 @@ def test_the_card_is_that_of_imagenets_1000_labels(imagenet):
     assert imagenet.identity == f"imagenet:{card['sha256']}"
     assert card["sha256"].startswith(PACKAGED["imagenet"].file.rsplit("-", 1)[1].removesuffix(".pth"))
     assert (card["licence"], imagenet.saliency, imagenet.working_size) == ("Apache-2.0", "cam", 224)
-    assert classifiers.default_name() != "imagenet"
+    assert imagenet.crop_share == 224 / 256
+    assert classifiers.default_name() == "imagenet"
 
 
 @torch.no_grad()

@@ -100,7 +100,7 @@ class TestLoading:
             classifiers.load(NAME, device="cpu")
 
     def test_unknown_names(self):
-        sentence = r"one of builtin-vgg, builtin, builtin-hardened, imagenet, resnet18, .* not 'resnet9000'"
+        sentence = r"one of imagenet, builtin, builtin-hardened, builtin-vgg, resnet18, .* not 'resnet9000'"
         with pytest.raises(ClassifierError, match=sentence):
             classifiers.load("resnet9000")
 
