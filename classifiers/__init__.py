@@ -29,6 +29,7 @@ __all__ = [
     "Prediction",
     "Progress",
     "architectures",
+    "attack_strength",
     "available_devices",
     "builtin_names",
     "default_name",
@@ -45,6 +46,15 @@ __all__ = [
 def default_name() -> str:
     """The one that looks where nothing else is said: the first whose weights are installed."""
     return next(name for name in builtin_names() if builtin_files(name).installed)
+
+
+def attack_strength(name: str) -> dict[str, float | int]:
+    """ε (in [0, 1]) and steps of the weakest iterated FGSM that fools a built-in classifier nearly always.
+
+    Empty where nothing was measured. ``experiments.attack_strength`` writes it on the card.
+    """
+    measured = read_card(name).get("attack", {}) if name in builtin_names() else {}
+    return {key: measured[key] for key in ("eps", "iterations") if key in measured}
 
 
 def names() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from attacks import ATTACKS, Attack
+from attacks.strength import own_strength
 from classifiers import Classifier, available_devices
 from defenses import DEFENSES, THREATS, Defense, Threat
 from evaluation.many_photos.batch import Plan
@@ -19,7 +20,7 @@ from photos.known_sets import KNOWN_SETS
 from story import Parameter, Parametrised
 from terminal.bar import Bar
 from terminal.flags import Registries, add_flags, given_flags, texts_for
-from terminal.inputs import checked_folder, loaded, named
+from terminal.inputs import checked_folder, loaded, named, strength_for
 
 EVALUATE: Registries = {
     **{name: {name: cls} for name, cls in ATTACKS.items()},
@@ -143,8 +144,12 @@ def _methods(options: Namespace) -> tuple[dict[str, Attack], dict[str, Defense]]
         for name, cls in attacking.items():
             if cls.targeted == "either":
                 texts[_base(name)] = {cls.goal_name: "targeted", **texts[_base(name)]}
+    strength = strength_for(options)
     return (
-        {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in attacking.items()},
+        {
+            name: cls(**(own_strength(cls, strength) | cls.parsed(texts[_base(name)] | _own(name))))
+            for name, cls in attacking.items()
+        },
         {name: cls(**cls.parsed(texts[_base(name)] | _own(name))) for name, cls in defending.items()},
     )
 

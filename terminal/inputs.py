@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from attacks import ATTACKS, Attack
-from classifiers import Classifier, load, own
+from attacks.strength import own_strength
+from classifiers import Classifier, attack_strength, load, own
 from defenses import DEFENSES, THREATS, Defense, Oblivious, Threat
 from photos import MAX_BYTES, Photo, PhotoError, few, gallery, gallery_photo, gallery_remark, read_photo
 from story import Parameter, Parametrised
@@ -78,7 +79,12 @@ def attack_of(options: Namespace, texts: Mapping[str, str]) -> Attack | None:
     attacking = named("attack", options.attack, ATTACKS)
     if options.target is not None and attacking.targeted == "either":
         texts = {attacking.goal_name: "targeted", **texts}
-    return attacking(**attacking.parsed(texts))
+    return attacking(**(own_strength(attacking, strength_for(options)) | attacking.parsed(texts)))
+
+
+def strength_for(options: Namespace) -> dict[str, float | int]:
+    """The strength that attacks have by default on the classifier of the command line."""
+    return {} if options.weights else attack_strength(options.classifier)
 
 
 def named(role: str, name: str, registry: Mapping[str, type[Method]]) -> type[Method]:

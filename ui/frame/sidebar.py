@@ -14,7 +14,7 @@ from photos import FORMATS, MAX_BYTES, Photo, PhotoError, read_photo
 from story.render import to_png
 from ui.frame import photo_gallery
 from ui.frame.verdict import percent
-from ui.session import link
+from ui.session import link, selection
 from ui.session.device import load_classifier
 from ui.session.notices import notice, sentence
 from ui.session.scene import Scene
@@ -256,6 +256,7 @@ def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
         st.session_state["classifier"] = before
         return load_classifier(before, device)
     bench.classifier = name
+    selection.fit_strength(name)
     return classifier
 
 

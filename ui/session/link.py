@@ -28,11 +28,14 @@ class Choices:
         plain: name in the link and key in the session -> allowed words, the default first.
         methods: "attack", "defense" and "threat" -> registry, the default first.
         unlisted: name in the link -> whether a word that is not listed may be tried all the same.
+        strengths: classifier -> key in the session -> value of the widget, of what an attack on it begins
+            with instead of its own defaults.
     """
 
     plain: Mapping[str, Sequence[str]]
     methods: Mapping[str, Registry]
     unlisted: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
+    strengths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def default(self, name: str) -> str:
         """What is chosen where a link says nothing."""
@@ -69,14 +72,18 @@ def size_key(classifier: str) -> str:
     return f"size.{classifier}"
 
 
-def defaults(choices: Choices) -> dict[str, Any]:
-    """Key in the session -> value, of all that a link without a query means; the size is the classifier's."""
+def defaults(choices: Choices, classifier: str | None = None) -> dict[str, Any]:
+    """Key in the session -> value, of all that a link without a query means; the size is the classifier's.
+
+    ``classifier`` is the one that looks; by default the default one.
+    """
     state: dict[str, Any] = {name: choices.default(name) for name in (*choices.plain, *choices.methods)}
     for kind, registry in choices.methods.items():
         for method in registry.values():
             for parameter in method.parameters():
                 state |= stored(parameter, state_key(kind, parameter), parameter.default)
-    return state | dict.fromkeys(_FREE)
+    strength = choices.strengths.get(classifier or choices.default("classifier"), {})
+    return state | dict(strength) | dict.fromkeys(_FREE)
 
 
 def read(query: Mapping[str, str], choices: Choices) -> View:
@@ -147,7 +154,9 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
     for name in (*choices.plain, *choices.methods):
         if state.get(name, choices.default(name)) != choices.default(name):
             query[name] = str(state[name])
-    size = state.get(size_key(state.get("classifier", choices.default("classifier"))), working_size)
+    classifier = state.get("classifier", choices.default("classifier"))
+    strength = choices.strengths.get(classifier, {})
+    size = state.get(size_key(classifier), working_size)
     if size != working_size:
         query["size"] = str(size)
     query |= {name: state[name] for name in _FREE if state.get(name)}
@@ -156,7 +165,7 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
         for parameter in registry[method].parameters():
             key = state_key(kind, parameter)
             shown = held(parameter, key, state)
-            if shown != on_screen(parameter, parameter.default):
+            if shown != strength.get(key, on_screen(parameter, parameter.default)):
                 query[f"{kind}.{parameter.name}"] = _text(shown)
     return query
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attacks import ATTACKS, Attack
-from classifiers import may_be_timm, names
+from attacks.strength import own_strength
+from classifiers import attack_strength, builtin_names, may_be_timm, names
 from defenses import DEFENSES, THREATS, Defense, Threat
 from photos import gallery
 from story import Parametrised
 from story.param import Value
 from ui.session import link
 from ui.session.notices import notice, plain, sentence
-from ui.session.parameters import Registry, state_key, stored, values_of
+from ui.session.parameters import Registry, on_screen, state_key, stored, values_of
 from ui.session.scene import Scene
 from ui.session.workbench import workbench
 
@@ -24,6 +27,8 @@ ON = ("attacked", "clean")
 """What a defense is shown on."""
 ATTACK_WANTED = "attack_wanted"
 """Where the session keeps that the chosen attack is to run in the run that follows."""
+_STRENGTH = "strength"
+"""Where the session keeps the classifier whose strength attacks have where nobody has set another."""
 _PAGE = "page"
 """Where the session keeps the page of its last run."""
 
@@ -49,7 +54,32 @@ def choices() -> link.Choices:
         {"photo": gallery() + own_photo, "classifier": names() + own_classifier, "on": ON},
         {kind: registry(kind) for kind in ("attack", "defense", "threat")},
         {"classifier": may_be_timm},
+        {name: _strength_on_screen(name) for name in builtin_names()},
     )
+
+
+@cache
+def _strength_on_screen(classifier: str) -> dict[str, Any]:
+    """Key in the session -> value of the widget, of what attacks on ``classifier`` begin with."""
+    strength = attack_strength(classifier)
+    return {
+        state_key("attack", attack.parameter(name)): on_screen(attack.parameter(name), value)
+        for attack in ATTACKS.values()
+        for name, value in own_strength(attack, strength).items()
+    }
+
+
+def fit_strength(classifier: str) -> None:
+    """Takes the strength of attacks over to another classifier, where the visitor has left it as it was."""
+    before = st.session_state[_STRENGTH]
+    if before == classifier:
+        return
+    possible = choices()
+    old, new = link.defaults(possible, before), link.defaults(possible, classifier)
+    for key in {*possible.strengths.get(before, {}), *possible.strengths.get(classifier, {})}:
+        if st.session_state.get(key) == old[key]:
+            st.session_state[key] = new[key]
+    st.session_state[_STRENGTH] = classifier
 
 
 def begin() -> bool:
@@ -67,7 +97,9 @@ def begin() -> bool:
         view = link.read(st.query_params.to_dict(), possible)
         for key in [str(key) for key in st.session_state if str(key).startswith("size.")]:
             del st.session_state[key]
-        st.session_state.update(link.defaults(possible) | view.state)
+        classifier = view.state.get("classifier", possible.default("classifier"))
+        st.session_state.update(link.defaults(possible, classifier) | view.state)
+        st.session_state[_STRENGTH] = classifier
         if view.refused:
             notice(replace(view, refused=[plain(phrase) for phrase in view.refused]).sentence)
     elif page != before:

@@ -40,6 +40,27 @@ def test_a_link_comes_back_as_it_was(query):
     assert write(restored(query), CHOICES, 192) == query
 
 
+EPS = state_key("attack", ATTACKS["pgd"].parameter("eps"))
+STRONGER = Choices(CHOICES.plain, CHOICES.methods, strengths={"builtin": {EPS: 2.0}, "vgg16": {EPS: 8.0}})
+
+
+@pytest.mark.parametrize(
+    ("query", "eps"),
+    [
+        ({}, 2),
+        ({"attack.eps": "8"}, 8),
+        ({"classifier": "vgg16"}, 8),
+        ({"classifier": "vgg16", "attack.eps": "2"}, 2),
+        # What the attack has where nothing was measured is nothing special.
+        ({"attack.eps": "4"}, 4),
+    ],
+)
+def test_a_strength_is_in_a_link_where_it_is_not_the_classifiers_own(query, eps):
+    state = defaults(STRONGER, query.get("classifier")) | read(query, STRONGER).state
+    assert state[EPS] == eps
+    assert write(state, STRONGER, 192) == query
+
+
 @pytest.mark.parametrize("kind", CHOICES.methods)
 def test_every_parameter_of_every_method_survives_the_link(kind):
     for method, known in CHOICES.methods[kind].items():
