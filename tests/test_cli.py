@@ -401,6 +401,7 @@ def test_help_has_every_parameter(capsys, command):
         ("attack chelsea --attack lavan --out OUT --target zebu", "no label 'zebu'"),
         ("attack chelsea --attack noise --out OUT --target cat", "takes no target"),
         ("attack chelsea --attack pgd --out OUT --target cat --goal untargeted", "takes no target unless"),
+        ("attack chelsea --attack lavan --out OUT --target cat --goal untargeted", "takes no target unless"),
         ("attack chelsea --attack pgd --out OUT --goal sideways", "one of untargeted, targeted"),
         ("defend chelsea --out OUT", "--defense"),
         ("defend chelsea --defense pray --out OUT", "no defense 'pray', only lgs"),
