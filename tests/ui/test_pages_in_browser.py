@@ -403,7 +403,8 @@ def test_a_classifier_is_typed_and_its_labels_are_searched(visit):
         ("timm/**bold**", "There is no classifier of that name"),
         ("timm/resnet19", "Timm has no classifier 'resnet19'; did you mean timm/resnet"),
     ):
-        page.locator(".st-key-classifier input").fill(typed)
+        page.locator(".st-key-classifier input").click()
+        page.locator(".st-key-classifier input").press_sequentially(typed)
         page.keyboard.press("Enter")
         expect(alerts(page)).to_contain_text(reason)
         expect(alerts(page)).to_contain_text("Built-in stays in use.")
