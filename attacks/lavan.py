@@ -16,20 +16,21 @@ from story import param
 
 @dataclass(frozen=True)
 class LaVAN(PatchAttack):
-    """x' = (1 - m) ⊙ x + m ⊙ δ, where δ in [0, 1] maximises a margin between two logits z(x').
+    """x' = (1 - m) ⊙ x + m ⊙ δ, where δ in [0, 1] maximises a margin of the logits z = z(x').
 
     * ``goal`` "targeted", to reach the label y: z_y - z_s. The source s is the label that the model holds
       likeliest on the clean photo, the target aside. A photo is done at the first iterate on which the
       probability of y is at least ``stop_at``.
-    * "untargeted", to leave the label y: max over j ≠ y of z_j, minus z_y. The likeliest other label j is
-      that of each iterate. A photo is done at the first iterate on which the probability of the likeliest
-      other label is at least ``stop_at``.
+    * "untargeted", to leave the label y: log Σ exp(z_j) over all j ≠ y, minus z_y, which is the logarithm of
+      the odds against y. A photo is done at the first iterate on which the probability of the likeliest other
+      label is at least ``stop_at``.
 
     A photo that is done is left as it is.
 
     Source: Karmon et al. 2018, "LaVAN: Localized and Visible Adversarial Noise"; enhanced LGS paper, §2.1.
-    Both are targeted; the untargeted margin is that of Carlini and Wagner 2017, "Towards Evaluating the
-    Robustness of Neural Networks", f6 with its sign turned and without its cut at zero.
+    Both are targeted. The untargeted margin is the one that Carlini and Wagner 2017 ("Towards Evaluating the
+    Robustness of Neural Networks", f6) use, with all other labels in place of the likeliest: where two
+    labels rise together, the margin between them says nothing of the probability of the one to leave.
 
     Deviation: the papers step along the gradient as it is, at rates of 1, 0.1 and 0.01 tuned to one network.
     ``step_up`` goes by its sign, under momentum, at a rate that falls evenly to nothing: in units of a
@@ -101,7 +102,7 @@ class LaVAN(PatchAttack):
         left: Tensor | slice = slice(None)
         trail.total = self.iterations
         for number in range(self.iterations):
-            gain = partial(lead, label=y[left])
+            gain = partial(odds_against, label=y[left])
             if source is not None:
                 gain = partial(margin, target=y[left], source=source[left])
             change, gained, probabilities = slope(attacked[left], model, gain)
@@ -139,8 +140,8 @@ def likeliest_other(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def others(scores: Tensor, y: Tensor) -> Tensor:
-    """``scores`` (B, labels) of all labels but ``y`` (B,), which has -∞."""
-    return scores.scatter(1, y[:, None], -torch.inf)
+    """``scores`` (B, labels) of all labels but ``y`` (B,), which has the lowest number there is."""
+    return scores.scatter(1, y[:, None], torch.finfo(scores.dtype).min)
 
 
 def margin(logits: Tensor, target: Tensor, source: Tensor) -> Tensor:
@@ -149,9 +150,9 @@ def margin(logits: Tensor, target: Tensor, source: Tensor) -> Tensor:
     return reached - left
 
 
-def lead(logits: Tensor, label: Tensor) -> Tensor:
-    """(B,) logit of the likeliest other label minus that of ``label`` (B,)."""
-    return margin(logits, likeliest_other(logits.detach(), label), label)
+def odds_against(logits: Tensor, label: Tensor) -> Tensor:
+    """(B,) logarithm of (1 - p) / p, where p is the probability of ``label`` (B,)."""
+    return others(logits, label).logsumexp(1) - logits.gather(1, label[:, None])[:, 0]
 
 
 def step_up(

@@ -102,8 +102,10 @@ def test_classify_prints_five_labels_for_each_photo(cli, cat):
     lines = printed.out.splitlines()
     assert printed.err == ""
     assert len(lines) == 12
-    assert lines[0] == "my cat.png (120 × 90 px)"
-    assert lines[6].startswith(f"{PHOTO} (")
+    sure_from = 100 * load(default_name(), device="cpu").sure_from
+    for line, most, start in ((0, 1, "my cat.png (120 × 90 px)"), (6, 7, f"{PHOTO} (")):
+        assert lines[line].startswith(start)
+        assert lines[line].endswith(", not sure") == (float(lines[most].partition("%")[0]) < sure_from)
     assert all(re.fullmatch(r" +\d+\.\d%  \S.*", line) for line in lines[1:6] + lines[7:])
 
 
@@ -131,6 +133,7 @@ def test_classify_as_json(cli, cat):
     assert answer["classifier"] == default_name()
     model = load(default_name(), device="cpu")
     expected = model.top(model(read_photo(cat.read_bytes(), "cat").working(64)))[0]
+    assert answer["sure"] == (expected[0].probability >= model.sure_from)
     assert [line["label"] for line in answer["top"]] == [line.label for line in expected]
     probabilities = [line["probability"] for line in answer["top"]]
     assert probabilities == pytest.approx([line.probability for line in expected], abs=1e-6)
@@ -412,6 +415,7 @@ def test_help_has_every_parameter(capsys, command):
         ("attack chelsea --attack lavan --out OUT --target zebu", "no label 'zebu'"),
         ("attack chelsea --attack noise --out OUT --target cat", "takes no target"),
         ("attack chelsea --attack pgd --out OUT --target cat --goal untargeted", "takes no target unless"),
+        ("attack chelsea --attack lavan --out OUT --target cat --goal untargeted", "takes no target unless"),
         ("attack chelsea --attack pgd --out OUT --goal sideways", "one of untargeted, targeted"),
         ("defend chelsea --out OUT", "--defense"),
         ("defend chelsea --defense pray --out OUT", "no defense 'pray', only lgs"),

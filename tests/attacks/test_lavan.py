@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from attacks.lavan import LaVAN, likeliest_other, margin, step_up
+from attacks.lavan import LaVAN, likeliest_other, margin, odds_against, step_up
 from attacks.placement import Box
 
 Y = torch.tensor([1, 2, 4])
@@ -26,12 +26,13 @@ def early(**fields):
     return LaVAN(**{**common, **fields})
 
 
-def by_plain_loop(attack, x, target, model):
+def by_plain_loop(attack, x, label, model):
     """x' = (1 - m) ⊙ x + m ⊙ δ for one photo (1, 3, H, W); the result and how many updates were made."""
     m = attack.mask(x)
     clean = model(x)[0].tolist()
-    clean[target] = -float("inf")
+    clean[label] = -float("inf")
     source = clean.index(max(clean))
+    others = [number for number in range(len(clean)) if number != label]
     generator = torch.Generator().manual_seed(attack.seed)
     box = attack.box(*x.shape[2:])
     first = torch.rand(3, box.side, box.side, generator=generator).to(x)
@@ -41,9 +42,14 @@ def by_plain_loop(attack, x, target, model):
     for update in range(attack.iterations):
         delta.requires_grad_()
         logits = model((1 - m) * x + m * delta)[0]
-        if logits.softmax(0)[target] >= attack.stop_at:
+        chances = logits.softmax(0)
+        if attack.goal == "targeted":
+            reached, gain = chances[label], logits[label] - logits[source]
+        else:
+            reached, gain = chances[others].max(), logits[others].exp().sum().log() - logits[label]
+        if reached >= attack.stop_at:
             return ((1 - m) * x + m * delta).detach(), update
-        (gradient,) = torch.autograd.grad(logits[target] - logits[source], delta)
+        (gradient,) = torch.autograd.grad(gain, delta)
         rate = attack.learning_rate * (attack.iterations - update) / attack.iterations
         size = gradient.abs().sum() / m.expand_as(x).sum()
         velocity = attack.momentum * velocity + gradient / size
@@ -71,6 +77,60 @@ def test_equals_the_plain_loop(fields, photos, model):
     if not fields:
         assert len(set(updates)) == 3, "this test needs photos that arrive at different iterations"
         assert max(updates) == trace.iterations == 12
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"stop_at": 1.0}, {"momentum": 0.0, "share": 0.05}, {"learning_rate": 0.3, "seed": 9}]
+)
+def test_leaving_a_label_equals_the_plain_loop(fields, photos, model):
+    attack = early(goal="untargeted", **fields)
+    x = photos.double()
+    y = model(x).argmax(1)
+    trace = attack.run(x, y, model)
+    updates = []
+    for i in range(3):
+        expected, made = by_plain_loop(attack, x[i : i + 1], int(y[i]), model)
+        torch.testing.assert_close(trace.attacked[i : i + 1], expected, rtol=0, atol=1e-9)
+        updates.append(made)
+    if not fields:
+        assert len(set(updates)) > 1, "this test needs photos that are left at different iterations"
+    # The loss rises, and what is watched is the label to leave.
+    chances = model(trace.frames[-2]).softmax(1).gather(1, y[:, None])[:, 0]
+    going = torch.tensor(updates) == trace.iterations
+    torch.testing.assert_close(trace.probability[-1, going], chances[going])
+    torch.testing.assert_close(trace.loss[-1, going], ((1 - chances) / chances).log()[going])
+
+
+def test_leaving_asks_for_no_source_and_stops_at_any_other_label(photos, model):
+    asked = []
+
+    class Counting(nn.Module):
+        def forward(self, x):
+            asked.append(len(x))
+            return model(x)
+
+    x = photos.double()
+    y = (model(x).argmax(1) + 1) % 5
+    trace = early(goal="untargeted", stop_at=0.3).run(x, y, Counting())
+    assert asked == [3], "each photo has another label at once"
+    assert trace.iterations == 1
+
+
+def test_the_only_label_cannot_be_left_but_gives_numbers(photos):
+    class Sole(nn.Module):
+        def forward(self, x):
+            return x.mean((1, 2, 3))[:, None]
+
+    trace = early(goal="untargeted").run(photos, torch.zeros(3, dtype=torch.long), Sole())
+    assert trace.attacked.isfinite().all()
+    assert trace.loss.isfinite().all()
+    assert trace.iterations == 12
+
+
+def test_odds_against_by_hand():
+    logits = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5]]).log()
+    expected = torch.tensor([0.4 / 0.6, 0.5 / 0.5]).log()
+    torch.testing.assert_close(odds_against(logits, torch.tensor([0, 2])), expected)
 
 
 def test_a_photo_that_is_done_stays_as_it_is_and_costs_no_pass(photos, model):

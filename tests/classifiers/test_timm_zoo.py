@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 import classifiers
 from classifiers import ClassifierError, timm_zoo
-from classifiers.timm_zoo import BEFORE_THE_LAST_BLOCK, OFFERED, TOKENS, find_timm, load_timm
+from classifiers.timm_zoo import BEFORE_THE_LAST_BLOCK, OFFERED, TOKENS, find_timm, load_timm, may_be_timm
 from explain.class_maps import class_maps, top_maps
 
 VIT, SWIN, CNN, MIXER = "test_vit", "swin_tiny_patch4_window7_224", "test_resnet", "mixer_s32_224"
@@ -204,3 +204,22 @@ def test_a_list_of_names_does_not_import_timm():
         "assert not {'timm', 'torchvision', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "may_be"),
+    [
+        ("timm/resnet18.a1_in1k", True),
+        ("timm/vit_tiny_patch16_224", True),
+        ("resnet18", False),
+        ("timm/", False),
+        ("timm/**bold**", False),
+        ("timm/__bold__", False),
+        ("timm/[a](b)", False),
+        ("timm/www.somewhere.org", False),
+        ("timm/hf-hub:someone/something", False),
+        ("timm/" + 96 * "a", False),
+    ],
+)
+def test_a_name_that_can_be_typed_is_no_markup(name, may_be):
+    assert may_be_timm(name) == may_be

@@ -4,6 +4,7 @@ import logging
 import re
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import classifiers
@@ -14,6 +15,7 @@ from photos import gallery
 from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.defense import gradient_smoothing
+from ui.frame import sidebar
 from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
 from ui.session.parameters import state_key
@@ -362,3 +364,91 @@ def test_every_attack_has_its_page(name, monkeypatch):
     app = attack_page(attack=name, **short)
     assert said(app) == []
     assert "Attacked" in verdict(app)
+
+
+# --- what the classifier does not know ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(monkeypatch):
+    """The built-in classifiers, sure of nothing; that for ImageNet is sure of all."""
+    load = classifiers.load
+
+    def loaded(name, **options):
+        classifier = load(name, **options)
+        classifier.sure_from = 0.0 if name == "imagenet" else 1.0
+        return classifier
+
+    monkeypatch.setattr(classifiers, "load", loaded)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def test_in_doubt_nothing_is_restored_and_imagenet_is_offered_in_one_press(doubtful):
+    app = smoothing_page(classifier="builtin", defense="lgs")
+    assert said(app) == []
+    text = " ".join(verdict(app).split())
+    assert text.count("Not sure: perhaps") == 3
+    assert "restored" not in text
+    assert "kept" not in text
+    (sentence,) = [info.value for info in app.info]
+    assert "Perhaps none of its 112 labels fits." in sentence
+    app.button(key="try_imagenet").click().run()
+    assert said(app) == []
+    assert app.selectbox(key="classifier").value == "imagenet"
+    assert "Not sure" not in verdict(app)
+    assert "try_imagenet" not in {button.key for button in app.button}
+    assert not app.info
+
+
+@pytest.mark.parametrize("page", ["compare", "sweep", "attack"])
+def test_every_page_that_looks_at_the_photo_says_its_doubt(page, doubtful):
+    app = AppTest.from_file(SCRIPT, default_timeout=120)
+    app.query_params.update({"attack": "lavan" if page == "attack" else "noise", "classifier": "builtin"})
+    app.query_params.update({"attack.iterations": "1"} if page == "attack" else {})
+    app.switch_page(page_file(page)).run()
+    assert said(app) == []
+    assert "is not sure of this photo" in " ".join(info.value for info in app.info)
+    assert app.button(key="try_imagenet")
+
+
+def test_a_name_of_timms_that_is_not_listed_is_tried_and_a_wrong_one_changes_nothing(
+    tiny_classifier, monkeypatch
+):
+    load, usual = classifiers.load, classifiers.default_name()
+    tiny_classifier.working_size = 64
+    monkeypatch.setattr(
+        classifiers,
+        "load",
+        lambda name, **options: tiny_classifier if name == "timm/resnet10t" else load(name, **options),
+    )
+    app = attack_page(attack="noise", classifier="timm/resnet19")
+    (sentence,) = said(app)
+    assert sentence.startswith("Timm has no classifier 'resnet19'; did you mean ")
+    assert sentence.endswith(f"{classifiers.title(usual)} stays in use.")
+    assert app.selectbox(key="classifier").value == usual
+    app = attack_page(attack="noise", classifier="timm/**bold**")
+    assert "A part of this link was ignored: classifier is one of" in said(app)[0]
+    app = attack_page(attack="noise", classifier="timm/resnet10t")
+    for _ in range(2):
+        assert said(app) == []
+        assert app.selectbox(key="classifier").value == "timm/resnet10t"
+        assert app.query_params["classifier"] == "timm/resnet10t"
+        app.run()
+
+
+def test_the_labels_are_searched_by_a_part_of_a_word():
+    labels = ("Tiger cat", "car", "<b>Cart</b>", "dog")
+    assert sidebar.with_word(labels, " CAR ") == ["<b>Cart</b>", "car"]
+    assert sidebar.with_word(labels, "") == ["<b>Cart</b>", "car", "dog", "Tiger cat"]
+
+
+@pytest.mark.parametrize("name", classifiers.builtin_names())
+def test_what_is_under_a_threshold_stands_beside_the_labels(name):
+    words = sidebar.sureness(classifiers.load(name))
+    assert re.fullmatch(
+        r"Under \d+ % this classifier is not sure. That holds for [45] % of the photos that it gets right, "
+        r"and for \d+ % of photos without a fitting label\.",
+        words,
+    )

@@ -394,3 +394,27 @@ def test_a_cell_of_the_comparison_opens_its_defense(streamlit_app, open_page):
     expect(page).to_have_url(re.compile(f"gradient_smoothing.*photo={OTHER}"), timeout=30_000)
     settled(page)
     expect(page.get_by_role("radio", name="LGS", exact=True)).to_be_checked()
+
+
+def test_a_classifier_is_typed_and_its_labels_are_searched(visit):
+    page = visit(f"?{QUICK}&classifier=builtin")
+    before = verdict(page)
+    for typed, reason in (
+        ("timm/**bold**", "There is no classifier of that name"),
+        ("timm/resnet19", "Timm has no classifier 'resnet19'; did you mean timm/resnet"),
+    ):
+        page.locator(".st-key-classifier input").click()
+        page.locator(".st-key-classifier input").press_sequentially(typed)
+        page.keyboard.press("Enter")
+        expect(alerts(page)).to_contain_text(reason)
+        expect(alerts(page)).to_contain_text("Built-in stays in use.")
+        expect(page.locator(".st-key-classifier input")).to_have_value("Built-in")
+    assert verdict(page) == before
+    page.locator(".st-key-labels button").first.click()
+    page.get_by_label("Search the labels").fill("CHAIR")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Under 27 % this classifier is not sure.")).to_be_visible()
+    # The table is a canvas; its cells are there for those who do not see it.
+    expect(page.get_by_test_id("stDataFrame").get_by_role("gridcell")).to_have_text(
+        ["chair", "wheelchair", "windsor chair"]
+    )

@@ -93,7 +93,7 @@ def about(scene: Scene, attack: UniversalPatch) -> None:
         return
     st.info(f"{words} {_praise(better, attack, card, scene.size)}", icon=":material/open_with:")
     st.button(
-        f"Use “{better.title}”",
+        "Use that patch",
         icon=":material/swap_horiz:",
         key="use_patch_for_every_place",
         width="stretch",
@@ -105,7 +105,7 @@ def about(scene: Scene, attack: UniversalPatch) -> None:
 def _praise(better: PatchCard, attack: UniversalPatch, card: PatchCard, size: int) -> str:
     """What a patch for every place was measured to do where this one is weak."""
     figure, where = _WEAK[shifted(attack, card, size)[0]]
-    return f"A patch for every place fooled {percent(better.everything['val'][figure])} {where}."
+    return f"“{better.title}” fooled {percent(better.everything['val'][figure])} {where}."
 
 
 def _choose(name: str) -> None:
@@ -130,6 +130,8 @@ def _none_fits(scene: Scene) -> None:
 def training_words(card: PatchCard, classifier: str) -> str:
     """On which classifier and for which places a patch was trained, and how many unseen photos it fooled.
 
+    Where other patches fit the classifier in use, it warns of one that does not.
+
     Args:
         card: of the patch.
         classifier: identity of the one in use.
@@ -143,7 +145,7 @@ def training_words(card: PatchCard, classifier: str) -> str:
         where, share = "There", val["fooled"]
     sees = "the classifier" if card.classifier == classifier else "that classifier"
     text += f" {where}, {sees} predicts {card.target} on {percent(share)} of {val['photos']:,} unseen photos."
-    if card.classifier == classifier:
+    if card.classifier == classifier or not trained_on(classifier):
         return text
     return f"{text} On the classifier in use it may do nothing."
 
@@ -174,17 +176,14 @@ def shifted_words(attack: UniversalPatch, card: PatchCard, size: int) -> str:
     """What was measured of a patch that is moved or turned as this one is; "" where it lies as trained."""
     moved, turned = shifted(attack, card, size)
     val = card.everything["val"]
-    photos = f"{val['photos']:,} unseen photos"
+    photos = f"{val['photos']:,} photos"
     if moved:
-        words = (
-            f"Moved off the {card.place}, this patch fooled {percent(val['fooled anywhere'])} of {photos}; "
-            f"in its place {percent(val['fooled'])}."
-        )
-        return f"{words} Moved and turned at once it was not measured." if turned else words
+        spot = card.place.rpartition(" ")[2]
+        words = f"Moved off its {spot}, this patch fooled {percent(val['fooled anywhere'])} of {photos}"
+        return f"{words}; turned as well, it was not measured." if turned else f"{words}."
     if turned:
         words = f"Turned by up to {TURN:g}°, this patch fooled {percent(val['fooled turned'])} of {photos}"
-        further = " It was not measured beyond that." if abs(attack.rotation) > TURN else ""
-        return f"{words}; upright {percent(val['fooled'])}.{further}"
+        return f"{words}; not measured beyond that." if abs(attack.rotation) > TURN else f"{words}."
     return ""
 
 

@@ -109,7 +109,7 @@ def _portrait(attack: UniversalPatch) -> None:
             to_png(_picture(patch)), width=_PORTRAIT, output_format="PNG", alt=f"The patch {attack.patch}"
         )
         with st.container(width="stretch"):
-            st.caption(f"{meant}{side} × {side} px, {percent(patch.share)} of the area at scale 1")
+            st.caption(f"{meant}{side} × {side} px, {100 * patch.share:.3g} % of the area at scale 1")
             if attack.patch in workbench().patches:
                 st.button(
                     "Take away",

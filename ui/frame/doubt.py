@@ -26,16 +26,12 @@ def note(scene: Scene, story: Story) -> None:
         if not all(stage.is_sure for stage in stages(story)):
             st.caption(f"Under {percent(scene.classifier.sure_from)} this classifier is not sure.")
         return
-    words, button = st.container(), None
-    if may_know_less(scene.classifier):
-        words, button = st.columns([3, 1], vertical_alignment="center", gap="small")
-    words.info(in_doubt(scene.classifier, story), icon=":material/help:")
-    if button is not None and button.button(
+    st.info(in_doubt(scene.classifier, story), icon=":material/help:")
+    if may_know_less(scene.classifier) and st.button(
         f"Try {classifiers.title(classifiers.IMAGENET)}",
         key="try_imagenet",
         icon=":material/swap_horiz:",
         type="primary",
-        width="stretch",
         on_click=st.session_state.update,
         args=({"classifier": classifiers.IMAGENET},),
     ):
@@ -50,7 +46,8 @@ def may_know_less(classifier: Classifier) -> bool:
 
 def in_doubt(classifier: Classifier, story: Story) -> str:
     """What it means that the classifier is not sure of the clean photo."""
-    present, needed = percent(story.clean.top[0].probability), percent(classifier.sure_from)
+    shares = (story.clean.top[0].probability, classifier.sure_from)
+    present, needed = (percent(share).replace(" ", "\N{NO-BREAK SPACE}") for share in shares)
     return (
         f"The classifier is not sure of this photo: {present}, and it is sure from {needed} on. "
         f"Perhaps none of its {len(classifier.labels)} labels fits. "

@@ -181,7 +181,7 @@ def _classifier(bench: Workbench) -> Classifier:
         else:
             st.caption(_facts(classifier))
         _labels(classifier)
-        st.caption("Any classifier of timm's can be typed above, such as timm/resnet18.a1_in1k.")
+        st.caption("Any of timm's can be typed above, such as timm/resnet18.a1_in1k. First use downloads it.")
     return classifier
 
 

@@ -47,6 +47,18 @@ def test_every_cell_is_the_defense_itself(clean, attacked, tiny_classifier):
         assert (cell.seen.seconds > 0) == (cell.defense != "none")
 
 
+def test_a_cell_is_right_only_where_the_classifier_is_and_was_sure(clean, attacked, tiny_classifier):
+    defenses = {"slgs": SLGS()}
+    cells = list(compare(clean, attacked, tiny_classifier, defenses))
+    first, *others = (cell.probability for cell in cells)
+    for sure_from in (0.0, min(first, *others), first + 1e-4, 1.0):
+        tiny_classifier.sure_from = sure_from
+        for cell in compare(clean, attacked, tiny_classifier, defenses):
+            is_sure = first >= sure_from and cell.probability >= sure_from
+            same = "right" if is_sure else "unsure"
+            assert cell.outcome == (same if cell.right else "wrong")
+
+
 def test_a_defense_may_meet_a_photo_made_for_it(clean, attacked, tiny_classifier):
     defenses = {"lgs": LGS(), "slgs": SLGS()}
     through = {"slgs": clean.flip(-1)}

@@ -68,6 +68,17 @@ def test_an_attack(x, tiny_classifier):
     assert story.seconds["attack"] > 0
 
 
+def test_lavan_that_only_leaves_the_label_has_no_target(x, tiny_classifier):
+    attack = ATTACKS["lavan"](share=0.2, iterations=5, goal="untargeted")
+    story = run_story(x, tiny_classifier, attack)
+    assert story.target is None
+    expected = attack.run(x, torch.tensor([story.source]), tiny_classifier)
+    assert torch.equal(story.attacked.x, expected.attacked)
+    assert story.success == (story.attacked.label != story.source)
+    with pytest.raises(ValueError, match="takes no target unless its goal is targeted"):
+        run_story(x, tiny_classifier, attack, target=1)
+
+
 @pytest.mark.parametrize("target", ["dog", "DOG", 3])
 def test_a_targeted_attack(x, tiny_classifier, target):
     story = run_story(x, tiny_classifier, LAVAN, target=target)

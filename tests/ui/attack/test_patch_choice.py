@@ -90,6 +90,7 @@ def test_says_on_what_and_for_which_places_it_was_trained(cards):
     foreign = training_words(cards["cup"], "net:1")
     assert "that classifier predicts cup" in foreign
     assert foreign.endswith("On the classifier in use it may do nothing.")
+    assert training_words(cards["cup"], "third:1").endswith("of 1,525 unseen photos.")
 
 
 @pytest.mark.parametrize(
@@ -132,14 +133,10 @@ def test_says_what_was_measured_off_the_place(cards):
         return shifted_words(placed(name, **fields), cards[name], 224)
 
     assert words() == ""
-    assert words(x=0.5) == (
-        "Moved off the top right corner, this patch fooled 4 % of 1,525 unseen photos; in its place 71 %."
-    )
-    assert words(x=0.5, rotation=3.0).endswith("Moved and turned at once it was not measured.")
-    assert words(rotation=20.0) == (
-        "Turned by up to 20°, this patch fooled 20 % of 1,525 unseen photos; upright 71 %."
-    )
-    assert words(rotation=-21.0).endswith("It was not measured beyond that.")
+    assert words(x=0.5) == "Moved off its corner, this patch fooled 4 % of 1,525 photos."
+    assert words(x=0.5, rotation=3.0).endswith("1,525 photos; turned as well, it was not measured.")
+    assert words(rotation=20.0) == "Turned by up to 20°, this patch fooled 20 % of 1,525 photos."
+    assert words(rotation=-21.0).endswith("1,525 photos; not measured beyond that.")
     assert words("anywhere", x=0.5) == ""
     assert "fooled 70 %" in words("anywhere", x=0.5, rotation=9.0)
 

@@ -167,10 +167,11 @@ def test_a_patch_off_its_place_says_what_it_does_there_and_offers_one_for_every_
     app.run()
     assert said(app) == []
     val = PATCHES["pizza"].everything["val"]
-    moved = f"Moved off the top right corner, this patch fooled {percent(val['fooled anywhere'])} of"
+    moved = f"Moved off its corner, this patch fooled {percent(val['fooled anywhere'])} of"
     assert moved in facts(app)
     button = app.button(key="use_patch_for_every_place")
-    assert button.label == "Use “French horn, 5 %, every place”"
+    assert button.label == "Use that patch"
+    assert "“French horn, 5 %, every place” fooled 98 % wherever it lay." in facts(app)
     button.click().run()
     assert said(app) == []
     assert chosen(app) == "french-horn"
@@ -184,7 +185,7 @@ def test_a_classifier_without_patches_says_so_and_leads_to_the_training(where):
     app = page(where, classifier="builtin-hardened")
     assert said(app) == []
     assert "No ready-made patch was trained on Built-in hardened." in facts(app)
-    assert "On the classifier in use it may do nothing." in facts(app)
+    assert "Trained on Built-in VGG for" in facts(app)
     assert "use_patch_for_every_place" not in keys(app)
     labels = [link.proto.label for link in app.get("page_link")]
     assert "Train a patch for Built-in hardened" in labels

@@ -136,3 +136,11 @@ def test_the_size_is_written_where_it_is_not_the_classifiers():
     state = defaults(CHOICES) | {"size.builtin": 224, "size.vgg16": 192}
     assert write(state, CHOICES, 192) == {"size": "224"}
     assert write(state, CHOICES, 224) == {}
+
+
+def test_a_classifier_that_is_not_listed_may_be_tried_where_its_name_allows_that():
+    typed = Choices(CHOICES.plain, CHOICES.methods, {"classifier": lambda name: name.startswith("timm/")})
+    query = {"classifier": "timm/resnet10t"}
+    assert write(defaults(typed) | read(query, typed).state, typed, 192) == query
+    assert "classifier is one of" in read({"classifier": "psychic"}, typed).sentence
+    assert "classifier is one of" in read(query, CHOICES).sentence
