@@ -45,6 +45,9 @@ seed_field = partial(
 )
 
 
+_BRIGHT = "Bright where the classifier looks: on an attacked photo that should be the patch."
+
+
 class Looking(Defense):
     """A defense that asks the classifier where it looks; its subclasses have the four fields.
 
@@ -75,7 +78,9 @@ class Looking(Defense):
             "saliency",
             self.look(x, model),
             "heat",
-            "Bright where the classifier looks: on an attacked photo that should be the patch.",
+            _BRIGHT
+            if SALIENCIES[resolved_method(self.saliency, model)].applies(model)
+            else f"{self.saliency} does not apply to this network: its class activation map stands in.",
             formula(self.saliency, model, top_k=self.top_k, loss=self.loss),
             own_scale=True,
         )

@@ -27,7 +27,7 @@ from defenses import LGS, SLGS, WLGS, Defense, defend
 from evaluation.many_photos.measuring import LabelledPhotos, attacked_by, in_parts, right_photos
 from evaluation.measures.accuracy import judged, probabilities, share
 from evaluation.measures.metrics import iou, ssim_each
-from explain import SALIENCIES, Memo, remembering, saliency, share_inside
+from explain import SALIENCIES, Memo, offered, remembering, saliency, share_inside
 from photos import open_source
 from story import by_name
 from story.table import markdown_table
@@ -39,15 +39,15 @@ KINDS = {"lavan": "universal LaVAN", "adversarial-patch": "Adversarial Patch"}
 MEMO = 10**9
 
 
-def defenses(own: str) -> dict[str, Defense]:
-    """Name in the table -> defense: LGS at every λ, and SLGS and WLGS by every saliency.
+def defenses(classifier: Classifier) -> dict[str, Defense]:
+    """Name in the table -> defense: LGS at every λ, and SLGS and WLGS by every saliency that applies.
 
-    By the classifier's ``own`` saliency at every λ, by the others at the ``USUAL`` one.
+    By the classifier's own saliency at every λ, by the others at the ``USUAL`` one.
     """
     by_title: dict[str, Defense] = {f"LGS, λ {lam}": LGS(lam=lam) for lam in LAMBDAS}
     for kind in (SLGS, WLGS):
-        for method in SALIENCIES:
-            for lam in LAMBDAS if method == own else (USUAL,):
+        for method in offered(classifier):
+            for lam in LAMBDAS if method == classifier.saliency else (USUAL,):
                 by_title[f"{kind.__name__} by {method}, λ {lam}"] = kind(lam=lam, saliency=method)
     return by_title
 
@@ -97,7 +97,7 @@ def gazes(classifier: Classifier, x: Tensor) -> Gazes:
 
         return torch.cat(in_parts(part, x, model=classifier, name=f"saliency {method}"))
 
-    return {method: maps(method) for method in SALIENCIES}
+    return {method: maps(method) for method in offered(classifier)}
 
 
 def measure(classifier: Classifier, x: Tensor, y: Tensor, case: Case, clean: Gazes) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def defended(
         mask: (1, 1, H, W), where the patch lies.
         name: of the case, for the progress bar.
     """
-    each = defenses(classifier.saliency)
+    each = defenses(classifier)
     place = None if mask is None else mask.to(classifier.device)
 
     def part(before: Tensor, photos: Tensor) -> dict[tuple[str, str], Tensor]:
@@ -161,7 +161,7 @@ def defended(
         columns: dict[tuple[str, str], Tensor] = {}
         with remembering(Memo(MEMO)):
             if place is not None:
-                for method in SALIENCIES:
+                for method in offered(classifier):
                     looked = saliency(photos, classifier, method=method)
                     columns[method, "inside"] = share_inside(looked, place)
             for title, defense in each.items():
@@ -182,12 +182,15 @@ def defended(
             if (title, figure) in columns:
                 rows[title][figure] = round(columns[title, figure].mean().item(), 3)
     return rows, {
-        method: share(columns[method, "inside"]) for method in SALIENCIES if (method, "inside") in columns
+        method: share(columns[method, "inside"])
+        for method in offered(classifier)
+        if (method, "inside") in columns
     }
 
 
 def tables(figures: dict[str, dict[str, Any]]) -> str:
     """The figures of one classifier, by case, as two tables."""
+    asked = [method for method in SALIENCIES if _slgs_by(method) in figures[CLEAN]["defended"]]
     fooled = [
         {
             "attack": name,
@@ -195,8 +198,8 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
             "to target": case["to target"] if case["to target"] is not None else "",
             "top-1": case["top-1"],
             "nDCG": case["nDCG"],
-            **{f"on patch: {method}": _from_to(case, method) for method in SALIENCIES},
-            **{f"IoU: {method}": _iou(case, method) for method in SALIENCIES},
+            **{f"on patch: {method}": _from_to(case, method) for method in asked},
+            **{f"IoU: {method}": _iou(case, method) for method in asked},
         }
         for name, case in figures.items()
     ]
@@ -219,8 +222,12 @@ def _from_to(figures: dict[str, Any], method: str) -> str:
     return "{} → {}".format(*figures["on patch"][method]) if "on patch" in figures else ""
 
 
+def _slgs_by(method: str) -> str:
+    return f"SLGS by {method}, λ {USUAL}"
+
+
 def _iou(figures: dict[str, Any], method: str) -> str:
-    row = figures["defended"][f"SLGS by {method}, λ {USUAL}"]
+    row = figures["defended"][_slgs_by(method)]
     return str(row.get("iou", ""))
 
 

@@ -13,7 +13,7 @@ from explain.memo import Memo, PassingMemo, forgetting, kept_with_it, remember, 
 from explain.prediction import logits
 from explain.relevance import STANDS_IN, STARTS, propagates, relevance, relevance_formula
 from explain.saliencies import LOSSES, SALIENCIES
-from explain.saliency import formula, resolved_method, saliency, share_inside
+from explain.saliency import formula, offered, resolved_method, saliency, share_inside
 
 __all__ = [
     "COMBINATIONS",
@@ -31,6 +31,7 @@ __all__ = [
     "kept_with_it",
     "logits",
     "object_map",
+    "offered",
     "propagates",
     "relevance",
     "relevance_formula",

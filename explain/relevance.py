@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from classifiers.efficientnet import EfficientNetLite, InvertedBlock
 from classifiers.network import Block, ResidualNet, VGGNet
 from explain.class_maps import cam_formula, enlarged, top_maps
 from explain.memo import remembered
+from explain.twin import twin_of
 
 STANDS_IN = "Relevance cannot be propagated through this network, so its class map stands in for it."
 EPSILON = 1e-6
@@ -125,7 +124,7 @@ def _propagated(x: Tensor, model: Classifier, *, start: str, labels: int, epsilo
     # Imported here because only this method needs it.
     from zennit.composites import EpsilonPlus
 
-    network, stage = _twin(model)
+    network, stage = twin_of(model)
     composite = EpsilonPlus(epsilon=epsilon, stabilizer=epsilon, canonizers=_canonizers(network))
     kept: list[Tensor] = []
     with torch.enable_grad(), composite.context(network):
@@ -135,19 +134,6 @@ def _propagated(x: Tensor, model: Classifier, *, start: str, labels: int, epsilo
         source, put_in = STARTS[start].begin(scores, kept[-1], labels)
         (pixels,) = torch.autograd.grad(source, photos, grad_outputs=put_in)
     return pixels.sum(1, keepdim=True)
-
-
-def _twin(model: Classifier) -> tuple[nn.Module, nn.Module]:
-    """The network and its stage as modules of their own, without hooks, over the same weights in memory."""
-    network = model.network
-    copies: dict[int, Any] = {}
-    for module in network.modules():
-        hooks = (value for name, value in vars(module).items() if name.endswith("_hooks"))
-        copies |= {id(value): OrderedDict() for value in hooks}
-    copies |= {id(weight): nn.Parameter(weight.detach(), False) for weight in network.parameters()}
-    copies |= {id(buffer): buffer.detach() for buffer in network.buffers()}
-    twin = copy.deepcopy(network, copies)
-    return twin, copies[id(model.stage)]
 
 
 def _canonizers(network: nn.Module) -> list[Any]:

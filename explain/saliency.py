@@ -22,6 +22,11 @@ def resolved_method(method: str, model: Classifier) -> str:
     return method
 
 
+def offered(model: Classifier) -> tuple[str, ...]:
+    """Those of ``SALIENCIES`` that apply to ``model``."""
+    return tuple(name for name, method in SALIENCIES.items() if method.applies(model))
+
+
 def formula(method: str, model: Classifier, *, top_k: int = 5, loss: str = LOSSES[0]) -> str:
     """M by ``method`` for ``model``, in LaTeX, and the L whose gradient it takes (see ``saliency``)."""
     asked = SALIENCIES[resolved_method(method, model)]

@@ -5,6 +5,7 @@ from explain.saliencies.cam import CAM
 from explain.saliencies.gradient import Gradient
 from explain.saliencies.hirescam import HiResCAM
 from explain.saliencies.integrated_gradients import IntegratedGradients
+from explain.saliencies.rollout import Rollout
 from explain.saliencies.smoothgrad import SmoothGrad
 
 SALIENCIES: dict[str, Saliency] = {
@@ -13,6 +14,7 @@ SALIENCIES: dict[str, Saliency] = {
     "hirescam": HiResCAM(),
     "smoothgrad": SmoothGrad(),
     "integrated-gradients": IntegratedGradients(),
+    "rollout": Rollout(),
 }
 
 __all__ = ["LOSSES", "SALIENCIES", "Loss", "Saliency"]

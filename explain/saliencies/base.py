@@ -74,6 +74,10 @@ class Saliency(ABC):
     uses_loss: ClassVar[bool] = True
     is_random: ClassVar[bool] = False
 
+    def applies(self, model: Classifier) -> bool:  # noqa: ARG002
+        """Whether ``model`` has what it needs; where not, another method stands in and no page offers it."""
+        return True
+
     @abstractmethod
     def formula(self, model: Classifier) -> str:
         """M for ``model`` in LaTeX, in terms of L where it uses a loss."""

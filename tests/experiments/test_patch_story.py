@@ -6,12 +6,13 @@ from defenses import SLGS, WLGS
 from evaluation.many_photos.measuring import LabelledPhotos
 from experiments import patch_story
 from experiments.patch_story import CLEAN, Case, cases, defenses, gazes, measure, tables
-from explain import SALIENCIES, saliency
+from explain import offered, saliency
 
 
-def test_every_saliency_has_its_defenses_and_the_classifiers_own_every_lambda():
-    each = defenses("cam")
-    assert len(each) == 3 + 2 * (len(SALIENCIES) - 1 + 3)
+def test_every_saliency_has_its_defenses_and_the_classifiers_own_every_lambda(tiny_classifier):
+    tiny_classifier.saliency = "cam"
+    each = defenses(tiny_classifier)
+    assert len(each) == 3 + 2 * (len(offered(tiny_classifier)) - 1 + 3)
     assert each["SLGS by cam, λ 3.5"] == SLGS(lam=3.5, saliency="cam")
     assert each["WLGS by gradient, λ 2.3"] == WLGS(lam=2.3, saliency="gradient")
 
@@ -47,14 +48,14 @@ def test_a_case_leaves_out_photos_of_the_target(photos, tiny_classifier):
     figures = measure(tiny_classifier, photos, y, Case("it", attack, torch.tensor([1, 1, 1]), True), looked)
     assert figures["photos"] == 2
     assert figures["to target"] in (0, 50, 100)
-    assert set(figures["on patch"]) == set(SALIENCIES)
+    assert set(figures["on patch"]) == set(offered(tiny_classifier))
     assert all("ssim" not in row for row in figures["defended"].values())
     clean = measure(tiny_classifier, photos, y, Case(CLEAN, None, y, False), looked)
     assert clean["photos"] == 3
     assert all(-1 <= row["ssim"] <= 1 and "iou" not in row for row in clean["defended"].values())
     text = tables({CLEAN: clean, "it": figures}).splitlines()
     assert len({line.count("|") for line in text[:4]}) == 1
-    assert sum(line.startswith("| SLGS") for line in text) == len(SALIENCIES) + 2
+    assert sum(line.startswith("| SLGS") for line in text) == len(offered(tiny_classifier)) + 2
 
 
 def test_goes_on_where_it_was_stopped(tmp_path, monkeypatch, tiny_classifier, photos, capsys):

@@ -16,7 +16,7 @@ from classifiers.base import Classifier
 from classifiers.efficientnet import EfficientNetLite, InvertedBlock
 from classifiers.network import ResidualNet, VGGNet
 from explain import STARTS, Memo, enlarged, propagates, relevance, remembering, top_maps
-from explain.relevance import _twin
+from explain.twin import twin_of
 
 START = pytest.mark.parametrize("start", STARTS)
 
@@ -260,7 +260,7 @@ def hooks(model):
 
 def test_the_twin_shares_the_weights(model):
     model.stage.register_forward_hook(lambda *_: None)
-    twin, stage = _twin(model)
+    twin, stage = twin_of(model)
     assert hooks(twin) == 0
     assert hooks(model) == 1
     assert any(module is stage for module in twin.modules())
@@ -275,11 +275,11 @@ def test_the_twin_goes_with_the_call(photos, monkeypatch, start):
     twins = []
 
     def noted(model):
-        network, stage = _twin(model)
+        network, stage = twin_of(model)
         twins.append(weakref.ref(network))
         return network, stage
 
-    monkeypatch.setattr(sys.modules[_twin.__module__], "_twin", noted)
+    monkeypatch.setattr(sys.modules["explain.relevance"], "twin_of", noted)
     result = relevance(photos.double(), made("built-in"), start=start)
     gc.collect()
     assert result.any()

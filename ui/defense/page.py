@@ -9,6 +9,7 @@ import streamlit as st
 from defenses import DEFENSES, THREATS, Defense
 from evaluation.many_photos.examples import kind_of
 from evaluation.one_photo.story import Story
+from explain import SALIENCIES, offered
 from story.param import Value
 from ui.attack import running, settings
 from ui.attack.running import Result
@@ -116,7 +117,8 @@ def _at_work(name: str, scene: Scene, result: Result | None, sections: tuple[Sec
     pictures, controls = st.columns([3, 1], gap="large")
     with controls, calmly():
         _buttons(name)
-        parameter_widgets("defense", DEFENSES[name])
+        unavailable = {"saliency": set(SALIENCIES) - set(offered(scene.classifier))}
+        parameter_widgets("defense", DEFENSES[name], unavailable=unavailable)
     with calmly():
         with controls:
             defense = _defense()

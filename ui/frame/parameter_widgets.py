@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -35,17 +36,28 @@ def help_text(parameter: Parameter) -> str:
     return "\n\n".join(lines).replace("~", r"\~")
 
 
-def parameter_widgets(kind: str, method: type[Parametrised], *, without: Sequence[str] = ()) -> None:
-    """One widget for each parameter of ``method`` but those ``without``; what is advanced lies folded."""
+def parameter_widgets(
+    kind: str,
+    method: type[Parametrised],
+    *,
+    without: Sequence[str] = (),
+    unavailable: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> None:
+    """One widget for each parameter of ``method`` but those ``without``; what is advanced lies folded.
+
+    ``unavailable`` are choices, by the parameter's name, that are not offered, unless one is set already.
+    """
     parameters = [parameter for parameter in method.parameters() if parameter.name not in without]
     for parameter in parameters:
         if not parameter.advanced:
-            _widget(parameter, state_key(kind, parameter))
+            _widget(parameter, state_key(kind, parameter), unavailable=unavailable.get(parameter.name, ()))
     advanced = [parameter for parameter in parameters if parameter.advanced]
     if advanced:
         with st.expander("More parameters", icon=":material/tune:"):
             for parameter in advanced:
-                _widget(parameter, state_key(kind, parameter))
+                _widget(
+                    parameter, state_key(kind, parameter), unavailable=unavailable.get(parameter.name, ())
+                )
 
 
 def parameter_widget(kind: str, method: type[Parametrised], name: str, *, typed: bool = False) -> None:
@@ -54,7 +66,9 @@ def parameter_widget(kind: str, method: type[Parametrised], name: str, *, typed:
     _widget(parameter, state_key(kind, parameter), typed=typed)
 
 
-def _widget(parameter: Parameter, key: str, *, typed: bool = False) -> None:
+def _widget(
+    parameter: Parameter, key: str, *, typed: bool = False, unavailable: Collection[str] = ()
+) -> None:
     # The default comes from the session; a widget that also had one would warn.
     st.session_state.setdefault(key, on_screen(parameter, parameter.default))
     shared: dict[str, Any] = {"key": key, "help": help_text(parameter), "persist_state": "session"}
@@ -64,7 +78,9 @@ def _widget(parameter: Parameter, key: str, *, typed: bool = False) -> None:
         elif len(parameter.choices) in (2, 3):
             st.segmented_control(parameter.title, parameter.choices, required=True, **shared)
         elif parameter.choices:
-            st.selectbox(parameter.title, parameter.choices, **shared)
+            now = st.session_state[key]
+            choices = [choice for choice in parameter.choices if choice == now or choice not in unavailable]
+            st.selectbox(parameter.title, choices, **shared)
         else:
             _number(parameter, shared, typed=typed)
         moves = moved_steps(parameter.moves)

@@ -47,6 +47,26 @@ def test_every_kind_of_parameter_has_its_widget():
     assert app.slider(key=KEYS["lam"]).disabled
 
 
+def some_are_left_out():
+    from tests.ui.made_up_method import Method
+    from ui.frame.parameter_widgets import parameter_widgets
+
+    parameter_widgets("attack", Method, unavailable={"many": {"x", "w"}})
+
+
+def test_a_choice_that_is_unavailable_is_left_out_unless_it_is_set():
+    app = AppTest.from_function(some_are_left_out, default_timeout=30)
+    app.session_state[KEYS["many"]] = "w"
+    app.run()
+    assert not app.exception
+    assert (app.selectbox(key=KEYS["many"]).options, app.selectbox(key=KEYS["many"]).value) == (
+        ["y", "z", "w"],
+        "w",
+    )
+    app.selectbox(key=KEYS["many"]).set_value("y").run()
+    assert app.selectbox(key=KEYS["many"]).options == ["y", "z"]
+
+
 @pytest.mark.parametrize("kind", REGISTRIES)
 def test_every_method_of_the_registry_has_its_widgets(kind):
     def every(kind):
