@@ -90,12 +90,26 @@ def command(
 
 
 def right_photos(source: Source, classifier: Classifier, size: int, limit: int, seed: int) -> LabelledPhotos:
-    """``limit`` photos of ``source`` that the classifier gets right, drawn by ``seed``.
+    """``drawn_photos`` that the classifier gets right.
+
+    Raises:
+        ValueError: the classifier has none of the labels, or gets no photo right.
+    """
+    photos = drawn_photos(source, classifier, size, limit, seed, right=True)
+    if not len(photos):
+        raise ValueError(f"{classifier.name} gets no photo of {source.name} right")
+    return photos
+
+
+def drawn_photos(
+    source: Source, classifier: Classifier, size: int, limit: int, seed: int, *, right: bool = False
+) -> LabelledPhotos:
+    """``limit`` photos of ``source``, drawn by ``seed``; with ``right`` only those it gets right.
 
     Photos that cannot be read are passed over, as are those whose label the classifier does not have.
 
     Raises:
-        ValueError: the classifier has none of the labels, or gets no photo right.
+        ValueError: the classifier has none of the labels.
     """
     numbers = label_numbers(source, classifier)
     usable = [number for number in range(len(source)) if numbers[source.labels[number]] is not None]
@@ -117,15 +131,14 @@ def right_photos(source: Source, classifier: Classifier, size: int, limit: int, 
         if not read:
             continue
         x, y = torch.cat([picture for picture, _, _ in read]), torch.tensor([label for _, label, _ in read])
-        right = predicted(classifier, x) == y
-        pictures.append(x[right])
-        labels.append(y[right])
-        digests += [digest for (_, _, digest), kept in zip(read, right.tolist(), strict=True) if kept]
+        taken = predicted(classifier, x) == y if right else torch.ones_like(y, dtype=torch.bool)
+        pictures.append(x[taken])
+        labels.append(y[taken])
+        digests += [digest for (_, _, digest), kept in zip(read, taken.tolist(), strict=True) if kept]
         if len(digests) >= limit:
             break
-    if not digests:
-        raise ValueError(f"{classifier.name} gets no photo of {source.name} right")
-    return LabelledPhotos(torch.cat(pictures)[:limit], torch.cat(labels)[:limit], tuple(digests[:limit]))
+    x, y = torch.cat([torch.empty(0, 3, size, size), *pictures]), torch.cat([torch.empty(0).long(), *labels])
+    return LabelledPhotos(x[:limit], y[:limit], tuple(digests[:limit]))
 
 
 def in_parts(
