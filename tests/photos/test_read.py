@@ -9,6 +9,7 @@ from picture_files import FORMATS, chunk, gradient, png, saved, tiff
 from PIL import Image, ImageOps
 
 from photos import MAX_BYTES, PhotoError, read_photo
+from photos.read import read_small
 
 LOSSLESS = ("PNG", "BMP", "TIFF")
 
@@ -29,6 +30,35 @@ def test_every_format_gives_its_pixels(kind):
     difference = abs(photo.pixels.astype(int) - gradient())
     assert difference.max() <= {"JPEG": 12, "GIF": 40}.get(kind, 0)
     assert difference.mean() < 6
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("side", [1, 5, 30])
+def test_a_small_one_has_what_is_asked_for_and_the_same_content(kind, side):
+    data = saved(gradient(), kind, **({"quality": 95, "subsampling": 0} if kind == "JPEG" else {}))
+    small = read_small(data, "photo", side)
+    height, width = small.shape[:2]
+    assert min(height, width) >= min(side, 24)
+    if kind != "JPEG":
+        assert np.array_equal(small, pixels(data))
+    whole = Image.fromarray(pixels(data)).resize((width, height), Image.Resampling.BOX)
+    assert abs(small.astype(int) - np.asarray(whole)).mean() < 6
+
+
+def test_a_small_jpeg_is_decoded_at_a_part_of_its_size():
+    data = saved(np.full((400, 800, 3), 90, np.uint8), "JPEG")
+    assert read_small(data, "photo", 100).shape == (100, 200, 3)
+    assert read_small(data, "photo", 101).shape == (200, 400, 3)
+    assert read_small(data, "photo", 401).shape == (400, 800, 3)
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"\xff\xd8\xff" + b"0" * 100, b"0" * (MAX_BYTES + 1)])
+def test_a_small_one_is_refused_by_the_same_sentence(data):
+    with pytest.raises(PhotoError) as refused:
+        read_photo(data, "a/photo.jpg")
+    with pytest.raises(PhotoError) as small:
+        read_small(data, "a/photo.jpg", 96)
+    assert str(small.value) == str(refused.value)
 
 
 def test_pixels_cannot_be_changed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from itertools import combinations
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from story import Step
 from story import render as colours
-from story.render import enlarge, legend, limits, render, to_png
+from story.render import enlarge, legend, limits, render, thumbnail_address, to_png
 
 KINDS = ("photo", "heat", "signed", "mask")
 
@@ -196,3 +197,12 @@ def test_png_is_lossless_and_always_the_same():
     file = to_png(picture)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(file))), picture)
     assert file == to_png(picture.copy())
+
+
+def test_a_thumbnails_address_holds_a_small_jpeg_of_it():
+    picture = np.full((96, 96, 3), (200, 120, 40), np.uint8)
+    kind, _, text = thumbnail_address(picture).partition(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (96, 96))
+        assert abs(np.asarray(shown).astype(int) - picture).max() <= 4

@@ -25,7 +25,7 @@ from story.render import to_png
 from tests.ui.visiting import SCRIPT, page_file
 from tests.ui.widget_keys import key_of
 from ui.runs.files import csv_of, parquet_of, sheet_of
-from ui.runs.selected_run import plain
+from ui.session.notices import plain
 
 PLAN = Plan(
     {"pgd": ATTACKS["pgd"](eps=8 / 255, iterations=2, seed=5), "lavan": ATTACKS["lavan"](iterations=2)},
