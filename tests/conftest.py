@@ -1,5 +1,6 @@
 """What tests of several folders need."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ from photos import Source, open_source, read_photo
 from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
 
 # Small tensors, and several test processes on the same cores: more threads would only wait for each other.
-torch.set_num_threads(1)
+# The variable too, for without it the first device that is picked gives torch all cores; what a test starts
+# inherits it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture
