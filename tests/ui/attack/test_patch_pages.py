@@ -16,6 +16,8 @@ from tests.ui.widget_keys import key_of
 from ui.session.parameters import state_key
 from ui.session.workbench import Workbench
 
+pytestmark = pytest.mark.long
+
 QUICK = {"size": "160"}
 
 
