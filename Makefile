@@ -15,7 +15,7 @@ run: $(VENV)/app.installed
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: $(VENV)/dev.installed browser lint types
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 tables: $(VENV)/app.installed
 	$(BIN)/python -m experiments.paper_tables "$(SOURCE)" $(if $(CLASSIFIER),--classifier $(CLASSIFIER)) --limit $(LIMIT)

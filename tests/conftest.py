@@ -16,7 +16,15 @@ from photos import Source, open_source, read_photo
 from tests.in_browser import browser, open_page, profile, streamlit_app  # noqa: F401 - fixtures
 
 # Small tensors, and several test processes on the same cores: more threads would only wait for each other.
-torch.set_num_threads(1)
+# The variable too, for without it the first device that is picked gives torch all cores; what a test starts
+# inherits it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first: one that begins last keeps a single worker busy while the others have nothing."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 # The photos of the tests are ours, whatever folder the environment names.
 os.environ.pop("UNFOOL_GALLERY", None)

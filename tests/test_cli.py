@@ -32,6 +32,8 @@ from story.render import render
 from story.step import Step
 from terminal import commands
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[1]
 PHOTO = gallery()[0]
 SMALL = ["--size", "64", "--device", "cpu"]

@@ -23,7 +23,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("R
     "OMP_NUM_THREADS": "1"
 }
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.name == "nt", reason="no SIGKILL there")]
 
 
 def start(source, out, **environment):

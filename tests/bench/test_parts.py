@@ -20,6 +20,8 @@ from bench.setting import LeftOut, Setting, photographs
 from defenses import DEFENSES
 from ui.session.workbench import Workbench
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

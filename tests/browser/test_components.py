@@ -20,6 +20,8 @@ from ui.browser.formula import formula_markup
 from ui.browser.parcel import pack
 from ui.browser.story_viewer import _quantise
 
+pytestmark = pytest.mark.long
+
 GALLERY = Path(__file__).parent / "gallery.py"
 STORY = made_up.story(made_up.photo())
 NAMES = [step.name for step in STORY]

@@ -1,3 +1,4 @@
+import os
 import platform
 import subprocess
 import sys
@@ -64,6 +65,12 @@ def test_the_environment_decides_about_threads(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(torch, "set_num_threads", lambda _: pytest.fail("overruled the environment"))
     pick_device("cpu")
+
+
+def test_the_tests_themselves_keep_their_threads():
+    """Or several processes of tests with all cores each would wait for each other."""
+    pick_device("cpu")
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])
 
 
 @pytest.mark.parametrize(

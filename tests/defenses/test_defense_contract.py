@@ -16,6 +16,8 @@ from tests.defenses.contrast import contrast_classifier
 from tests.every_parameter import ends, variants
 from tests.untouched import assert_same, condition
 
+pytestmark = pytest.mark.long
+
 
 def written(name, options):
     return " ".join([name, *(f"{key}={value}" for key, value in options.items())])

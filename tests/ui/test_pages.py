@@ -20,6 +20,8 @@ from ui.frame.pages import GRADIENT_SMOOTHING
 from ui.session import notices, workbench
 from ui.session.parameters import state_key
 
+pytestmark = pytest.mark.long
+
 QUICK = {"attack": "noise"}
 FIRST, OTHER = gallery()[:2]
 

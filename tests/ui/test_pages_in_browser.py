@@ -14,6 +14,8 @@ from playwright.sync_api import Locator, Page, expect
 from photos import gallery, gallery_photo
 from tests.ui.widget_keys import class_of
 
+pytestmark = pytest.mark.long
+
 APP = Path(__file__).parents[2] / "app.py"
 ASSETS = APP.parent / "assets"
 QUICK = "attack=noise&size=160"

@@ -19,6 +19,8 @@ from ui.frame.verdict import percent
 from ui.session.parameters import state_key
 from ui.session.workbench import Workbench
 
+pytestmark = pytest.mark.long
+
 QUICK = {"size": "160"}
 
 

@@ -15,6 +15,8 @@ from tests.ui.widget_keys import key_of
 from ui.charts.heat_and_blur import survival_figure
 from ui.defense import heat_and_blur
 
+pytestmark = pytest.mark.long
+
 
 def page(**query) -> AppTest:
     app = AppTest.from_file(SCRIPT, default_timeout=240)

@@ -27,6 +27,8 @@ from tests.ui.widget_keys import key_of
 from ui.runs.files import csv_of, parquet_of, sheet_of
 from ui.session.notices import plain
 
+pytestmark = pytest.mark.long
+
 PLAN = Plan(
     {"pgd": ATTACKS["pgd"](eps=8 / 255, iterations=2, seed=5), "lavan": ATTACKS["lavan"](iterations=2)},
     {"lgs": LGS(lam=1.5), "slgs:lam=3.5": SLGS(lam=3.5), "smoothing-vote": SmoothingVote()},
