@@ -67,7 +67,7 @@ def answers(
         pictures: list[Tensor] = []
         for number in numbers[start : start + BATCH]:
             try:
-                pictures.append(source.read(number).working(size))
+                pictures.append(source.read(number).working(size, classifier.crop_share))
             except (PhotoError, OSError):
                 continue
             read.append(number)

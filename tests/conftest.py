@@ -26,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first: one that begins last keeps a single worker busy while the others have nothing."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
+
 # The photos of the tests are ours, whatever folder the environment names.
 os.environ.pop("UNFOOL_GALLERY", None)
 

@@ -114,7 +114,7 @@ def forbidden_calls(top: str, file: Path, call: ast.Call) -> Iterator[str]:
         yield f"{owner}.{name} decodes a file outside photos"
     if name == "Normalize" and top != "classifiers":
         yield "Normalize normalises outside classifiers"
-    if name == "working" and len(call.args) + len(call.keywords) < 2:
+    if owner and name == "working" and len(call.args) + len(call.keywords) < 2:
         yield f"{owner}.working() does not say how much the classifier is shown"
     if top not in SHARED_MODEL:
         return

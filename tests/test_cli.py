@@ -134,7 +134,7 @@ def test_classify_as_json(cli, cat):
     assert answer["photo"]["working_size"] == 64
     assert answer["classifier"] == default_name()
     model = load(default_name(), device="cpu")
-    expected = model.top(model(read_photo(cat.read_bytes(), "cat").working(64)))[0]
+    expected = model.top(model(read_photo(cat.read_bytes(), "cat").working(64, model.crop_share)))[0]
     assert answer["sure"] == (expected[0].probability >= model.sure_from)
     assert [line["label"] for line in answer["top"]] == [line.label for line in expected]
     probabilities = [line["probability"] for line in answer["top"]]
@@ -784,7 +784,7 @@ def test_the_same_seed_gives_the_same_target_by_every_door(cli, many, out):
     """For photos that are right when clean: the true and the predicted label are one."""
     classifier = load(default_name(), device="cpu")
     photo = gallery_photo(PHOTO)
-    label = classifier.labels[int(classifier(photo.working(64)).argmax())]
+    label = classifier.labels[int(classifier(photo.working(64, classifier.crop_share)).argmax())]
     folder = out.parent / "photos" / label
     folder.mkdir(parents=True)
     Image.fromarray(photo.pixels).save(folder / "one.png")
