@@ -102,7 +102,8 @@ def main(given: Namespace) -> None:
     if given.write:
         files = builtin_files(given.classifier)
         command = (
-            f"python -m experiments.attack_strength --write --classifier {given.classifier} --photos PHOTOS"
+            f"python -m experiments.attack_strength --write --classifier {given.classifier} --photos PHOTOS "
+            f"--limit {given.limit}"
         )
         write_card(files.card, files.read_card() | {"attack": figures | {"command": command}})
 
