@@ -90,6 +90,7 @@ _NASA = "NASA, public domain"
 _MIDDLEBURY = "Middlebury Stereo 2014, D. Scharstein et al. (GCPR 2014), as distributed with scikit-image"
 
 ENTRIES = (
+    _of_foolbox("04_949", "strawberry", "Strawberries", "strawberry", "strawberry"),
     GalleryEntry(
         "chelsea",
         "data/chelsea.png",
@@ -114,7 +115,6 @@ ENTRIES = (
         "Rachel Michetti, Pikolo Espresso Bar, CC0",
         ("espresso",),
     ),
-    _of_foolbox("04_949", "strawberry", "Strawberries", "strawberry", "strawberry"),
     _of_foolbox("17_22", "bald_eagle", "Bald eagle in flight", "bald eagle", "bald eagle"),
     _of_foolbox("01_559", "folding_chair", "Folding chairs", "chair", "folding chair"),
     _of_foolbox("10_541", "drum", "Drum with its sticks", "drum", "drum"),
