@@ -55,11 +55,11 @@ def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     generator = np.random.default_rng(0)
     for number in range(PHOTOS - 1):
-        file = folder / ("cat", "dog", "face")[number % 3] / f"{number}.jpg"
+        file = folder / ("pizza", "strawberry", "parachute")[number % 3] / f"{number}.jpg"
         file.parent.mkdir(exist_ok=True)
         coarse = Image.fromarray(generator.integers(0, 256, (5, 5, 3), dtype=np.uint8))
         coarse.resize((64, 64), Image.Resampling.BICUBIC).save(file)
-    (folder / "cat" / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    (folder / "pizza" / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
     return folder
 
 

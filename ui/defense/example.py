@@ -60,7 +60,7 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
             "Show an example",
             key="show_example",
             icon=":material/lightbulb:",
-            on_click=_show,
+            on_click=_show_on_demand,
             args=(name, example),
             help=f"{named(example.rung)} on a photo of the gallery, which this method undoes.",
         )
@@ -81,8 +81,14 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
                 )
 
 
+def _show_on_demand(name: str, example: Example) -> None:
+    """Called by the button, before the sidebar is drawn."""
+    st.session_state["source"] = "gallery"
+    _show(name, example)
+
+
 def _show(name: str, example: Example) -> None:
-    st.session_state.update(photo=example.trial.name, source="gallery", on=selection.ON[0], defense=name)
+    st.session_state.update(photo=example.trial.name, on=selection.ON[0], defense=name)
     st.session_state["threat"] = "oblivious"
     selection.choose_method("attack", example.rung.name, example.rung.attack)
     selection.choose_method("defense", name, DEFENSES[name]())

@@ -89,8 +89,8 @@ def test_the_figures_fit_together(labelled_source, tiny_classifier, monkeypatch,
 def test_the_table_measures_the_defense(photos, tiny_classifier, monkeypatch, start):
     monkeypatch.setattr(heat_and_blur_table, "COLD", (3.0, 10.0))
     passes = []
-    inside = relevance_module._twin
-    monkeypatch.setattr(relevance_module, "_twin", lambda model: passes.append(1) or inside(model))
+    inside = relevance_module.twin_of
+    monkeypatch.setattr(relevance_module, "twin_of", lambda model: passes.append(1) or inside(model))
     heat, found = heat_and_blur_table.heated(tiny_classifier, photos, start, "test")
     assert passes == [1]
     for sigma, probabilities in found.items():

@@ -76,7 +76,7 @@ def test_the_library_begins_with_the_ready_made_patch():
 
 
 def test_numbers_place_resize_and_turn_it_and_are_in_the_link():
-    app = page("patch_library")
+    app = page("patch_library", photo="chelsea", classifier="builtin-vgg")
     before, covering = verdict(app), words(app)
     assert "leaves free what speaks for the object" in covering
     # Upon the nose, by which the cat is known.

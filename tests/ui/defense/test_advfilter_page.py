@@ -20,7 +20,9 @@ TITLES = ["What happens to one pixel", "From no attack to the strongest"]
 
 def page(**query) -> AppTest:
     app = AppTest.from_file(SCRIPT, default_timeout=240)
-    app.query_params.update({"attack": "noise", "defense": "advfilter", "size": "96"} | query)
+    app.query_params.update(
+        {"attack": "noise", "defense": "advfilter", "size": "96", "classifier": "builtin-vgg"} | query
+    )
     app = app.switch_page(page_file("advfilter")).run()
     assert not app.exception
     assert not app.error

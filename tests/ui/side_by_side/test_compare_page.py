@@ -43,7 +43,7 @@ def test_compare_has_a_row_for_every_defense():
     table = app.dataframe[0].value
     assert list(table["title"]) == ["no defense", *(cls.title for cls in DEFENSES.values())]
     for column in ("clean", "attacked"):
-        assert all(re.match(r"[✓✗–] \S", cell) for cell in table[column])
+        assert all(re.match(r"[✓✗–~] \S", cell) for cell in table[column])
         assert table[f"{column}_true"].between(0, 100).all()
         assert table[f"{column}_true"].max() > 1
         assert table[f"{column}_ssim"].between(-1, 1).all()
