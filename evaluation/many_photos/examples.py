@@ -23,6 +23,8 @@ from evaluation.one_photo.report import method_of
 FILE = Path(__file__).parents[2] / "assets" / "examples.json"
 SURE = 0.5
 """Probability from which a label counts as surely said, by the attacked photo and by the defended one."""
+FAIR = 0.25
+"""Share of the photos on which a defense undoes the attack of its example, if there is such an attack."""
 
 
 @dataclass(frozen=True)
@@ -141,21 +143,27 @@ class Trials:
     command: str
 
     def example(self, defense: str) -> Example | None:
-        """The strongest attack of the kind that ``defense`` was made for and surely undoes on the gallery.
+        """An attack of the kind that ``defense`` was made for, and a photo on which it surely undoes it.
 
-        Of several photos the one with the widest margin, the smaller of both probabilities. None where the
-        defense surely undoes no attack on any photo.
+        The strongest attack that it undoes on at least a share ``FAIR`` of the photos, so that the example is
+        no stroke of luck; where there is none, the one that it undoes most often. Of several photos the one
+        with the widest margin, the smaller of both probabilities. None where the defense surely undoes no
+        attack on any photo of the gallery.
         """
         kind = DEFENSES[defense].against
-        for rung in self.rungs:
-            undone = [trial for trial in rung.gallery if trial.undone_by(defense)]
-            if rung.kind == kind and undone:
-                best = max(undone, key=lambda trial: min(trial.attacked, trial.defended[defense]))
-                fails_on = tuple(
-                    trial.name for trial in rung.gallery if trial.fooled and not trial.undone_by(defense)
-                )
-                return Example(rung, best, rung.undone[defense], fails_on)
-        return None
+        shown = [
+            rung
+            for rung in self.rungs
+            if rung.kind == kind and any(trial.undone_by(defense) for trial in rung.gallery)
+        ]
+        if not shown:
+            return None
+        fair = [rung for rung in shown if rung.undone[defense].share >= FAIR]
+        rung = fair[0] if fair else max(shown, key=lambda one: one.undone[defense].share)
+        undone = [trial for trial in rung.gallery if trial.undone_by(defense)]
+        best = max(undone, key=lambda trial: min(trial.attacked, trial.defended[defense]))
+        fails_on = tuple(trial.name for trial in rung.gallery if trial.fooled and trial not in undone)
+        return Example(rung, best, rung.undone[defense], fails_on)
 
     def nearest(self, attack: Attack) -> Rung | None:
         """The rung of the same attack, for the same goal, whose strength is nearest; None if there is none.

@@ -69,11 +69,14 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
             f"Undoes {named(example.rung)} on {percent(example.undone.share)} of the {example.undone.photos} "
-            f"photos that it fools (95 % interval {percent(low)} to {percent(high)}). "
-            + ("Not on:" if example.fails_on else "")
+            f"photos that it fools (95 % interval {percent(low)} to {percent(high)})."
         )
-        for photo in example.fails_on:
-            if photo in gallery():
+        failures = [photo for photo in example.fails_on if photo in gallery()]
+        if not failures:
+            return
+        with st.popover("Where it fails", icon=":material/heart_broken:"):
+            st.caption(f"Of the gallery's photos, {len(failures)} stay fooled:")
+            for photo in failures:
                 st.page_link(
                     PAGE_OF[name],
                     label=gallery_entry(photo).title,

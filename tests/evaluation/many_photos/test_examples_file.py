@@ -72,6 +72,18 @@ def test_an_example_is_of_the_strongest_attack_with_the_widest_margin():
     assert trials.example("median").fails_on == ("b", "c")
 
 
+def test_an_example_is_no_stroke_of_luck():
+    lucky = [("a", "dog", 0.9, {"jpeg": 0.9})]
+    strong = facts(IteratedFGSM(eps=4 / 255), lucky, jpeg={"right": 9, "undone": 29})
+    middle = facts(IteratedFGSM(eps=2 / 255), lucky, jpeg={"right": 9, "undone": 30})
+    weak = facts(IteratedFGSM(eps=1 / 255), lucky, jpeg={"right": 9, "undone": 60})
+    # Of 120 photos a quarter is 30: the strongest attack that comes to it.
+    assert trials_of(measured(strong, middle, weak)).example("jpeg").rung.strength == 2 / 255
+    # Where none does, the one that is undone most often.
+    weaker = facts(IteratedFGSM(eps=1 / 255), lucky, jpeg={"right": 9, "undone": 28})
+    assert trials_of(measured(strong, weaker)).example("jpeg").rung.strength == 4 / 255
+
+
 def test_without_a_photo_that_comes_back_there_is_no_example():
     trials = trials_of(measured(STRONG, WEAK))
     assert trials.example("bilateral") is None
