@@ -11,7 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from bench.serving import CHROMIUM_OPTIONS, chromium, serve
 
-expect.set_options(timeout=30_000)  # a busy machine is no failure
+PATIENCE = 120_000
+"""Milliseconds until a state counts as never reached: a busy machine is no failure."""
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +68,7 @@ def open_page(profile: Callable[..., BrowserContext]) -> Iterator[Callable[..., 
 
     def opened(address: str, *, width: int = 1440, height: int = 900, **options: Any) -> Page:
         page = profile(**options).new_page()
+        page.set_default_timeout(PATIENCE)
         pages.append(page)
         page.set_viewport_size({"width": width, "height": height})
         page.on("pageerror", lambda error: errors.append(str(error)))

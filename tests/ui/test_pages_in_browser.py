@@ -37,7 +37,7 @@ def visit(streamlit_app, open_page) -> Callable[..., Page]:
 def settled(page: Page) -> None:
     """The page has drawn its verdict, and nothing runs any more."""
     # The server's first visit imports torch.
-    expect(page.locator(".unfool-verdict")).to_be_visible(timeout=120_000)
+    expect(page.locator(".unfool-verdict")).to_be_visible()
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
 
 
@@ -390,11 +390,11 @@ def test_a_phone_shows_all_of_it(visit, address, scheme):
 def test_a_cell_of_the_comparison_opens_its_defense(streamlit_app, open_page):
     page = open_page(f"{streamlit_app(APP)}/compare?{QUICK}&photo={OTHER}")
     table = page.get_by_test_id("stDataFrame")
-    expect(page.get_by_role("heading", name="Two of them in detail")).to_be_visible(timeout=120_000)
+    expect(page.get_by_role("heading", name="Two of them in detail")).to_be_visible()
     box = table.bounding_box()
     # Below the heading the first row is the photo without a defense; LGS comes next.
     table.click(position={"x": 0.3 * box["width"], "y": 36 + 1.5 * 72})
-    expect(page).to_have_url(re.compile(f"gradient_smoothing.*photo={OTHER}"), timeout=30_000)
+    expect(page).to_have_url(re.compile(f"gradient_smoothing.*photo={OTHER}"))
     settled(page)
     expect(page.get_by_role("radio", name="LGS", exact=True)).to_be_checked()
 
