@@ -88,7 +88,7 @@ def test_numbers_place_resize_and_turn_it_and_are_in_the_link():
     assert "covers the object" in words(app)
     assert verdict(app) != before
     link = {"attack.x": "0.68", "attack.y": "0.68", "attack.scale": "2", "attack.rotation": "45"}
-    assert app.query_params == {"size": "160"} | link or app.query_params == link
+    assert app.query_params == {"photo": "chelsea", "classifier": "builtin-vgg"} | link
     app.switch_page(page_file("attack")).run()
     assert said(app) == []
     assert app.slider(key=key_of("attack.universal-patch.rotation")).value == 45.0
@@ -159,7 +159,7 @@ def patch_list(app: AppTest):
 
 @pytest.mark.parametrize("where", ["attack", "patch_library"])
 def test_a_patch_off_its_place_says_what_it_does_there_and_offers_one_for_every_place(where):
-    app = page(where, classifier="builtin-vgg", **{"attack.patch": "pizza"})
+    app = page(where, classifier="builtin-vgg", photo="chelsea", **{"attack.patch": "pizza"})
     assert said(app) == []
     assert "Trained on Built-in VGG for the top right corner." in facts(app)
     assert "predicts pizza on > 99 % of 1,5" in facts(app)
