@@ -48,10 +48,12 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
     example = trials.example(name)
     title = classifiers.title(scene.classifier.name)
     if example is None:
-        st.caption(
-            f"On {title}, {DEFENSES[name].title} surely undoes none of the attacks that were tried on the "
-            f"gallery's photos: {', '.join(dict.fromkeys(rung.attack.title for rung in trials.rungs))}."
-        )
+        tried = [named(rung) for rung in trials.rungs if rung.kind == DEFENSES[name].against]
+        if tried:
+            st.caption(
+                f"On {title}, {DEFENSES[name].title} surely undoes none of the attacks of its kind that were "
+                f"tried on the gallery's photos: {', '.join(tried)}."
+            )
         return
     if example.trial.name not in gallery():
         return
