@@ -27,14 +27,15 @@ def trials_on(scene: Scene) -> Trials | None:
 
 
 def open_on_first_visit(name: str, page: tuple[str, ...], scene: Scene) -> None:
-    """Shows the example of ``name`` on the page's first visit, unless the visitor has chosen anything."""
+    """Shows the example of ``name`` on the page's first visit, unless the visitor or a link has chosen."""
     visited: set[tuple[str, ...]] = st.session_state.setdefault(_VISITED, set())
     if page in visited:
         return
     visited.add(page)
     trials = trials_on(scene)
     example = None if trials is None else trials.example(name)
-    untouched = _present() in (_of_defaults(), st.session_state.get(_OPENED))
+    begun = _of_defaults() if not st.session_state[selection.LINKED] else None
+    untouched = _present() in (begun, st.session_state.get(_OPENED))
     if example is not None and example.trial.name in gallery() and untouched:
         _show(name, example)
         st.rerun()

@@ -27,6 +27,8 @@ ON = ("attacked", "clean")
 """What a defense is shown on."""
 ATTACK_WANTED = "attack_wanted"
 """Where the session keeps that the chosen attack is to run in the run that follows."""
+LINKED = "linked"
+"""Where the session keeps whether the link that it began with says what to look at."""
 _STRENGTH = "strength"
 """Where the session keeps the classifier whose strength attacks have where nobody has set another."""
 _PAGE = "page"
@@ -100,6 +102,8 @@ def begin() -> bool:
         classifier = view.state.get("classifier", possible.default("classifier"))
         st.session_state.update(link.defaults(possible, classifier) | view.state)
         st.session_state[_STRENGTH] = classifier
+        named = {name.partition(".")[0] for name in st.query_params.to_dict()}
+        st.session_state[LINKED] = not named.isdisjoint({"photo", "attack", "target", "threat", "on"})
         if view.refused:
             notice(replace(view, refused=[plain(phrase) for phrase in view.refused]).sentence)
     elif page != before:

@@ -59,6 +59,8 @@ def test_what_the_visitor_has_chosen_stays(trials):
     app = visit("pixel_deflection", photo="coffee", attack="noise")
     assert (app.session_state["photo"], app.session_state["attack"]) == ("coffee", "noise")
     example = trials.example("pixel-deflection")
+    # A link that names what is the default anyway means it all the same.
+    assert visit("pixel_deflection", attack="universal-patch").session_state["attack"] == "universal-patch"
     app.button(key="show_example").click().run()
     assert not app.exception
     assert app.session_state["photo"] == example.trial.name

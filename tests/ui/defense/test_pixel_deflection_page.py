@@ -12,7 +12,8 @@ ROWS = ["clean", "attacked", "PD", "PD + WD", "PD + R-CAM", "PD + R-CAM + WD"]
 
 def page(**query) -> AppTest:
     app = AppTest.from_file(SCRIPT, default_timeout=120)
-    app.query_params.update({"attack": "noise", "defense": "pixel-deflection"} | query)
+    begin = {"attack": "noise", "defense": "pixel-deflection"}
+    app.query_params.update(begin | {"classifier": "builtin-vgg", "photo": "chelsea"} | query)
     app = app.switch_page(page_file("pixel_deflection")).run()
     assert not app.exception
     assert not app.error
