@@ -455,3 +455,17 @@ def test_what_is_under_a_threshold_stands_beside_the_labels(name):
         r"and for \d+ % of photos without a fitting label\.",
         words,
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("your own", "own"),
+        ("resnet-50", "resnet50"),
+        ("imagenet", "imagenet"),
+        ("timm/resnet18", "timm/resnet18"),
+        ("<b>none</b>", "<b>none</b>"),
+    ],
+)
+def test_a_classifier_is_found_by_the_beginning_of_its_title(typed, name):
+    assert sidebar.listed(typed) == name

@@ -58,8 +58,9 @@ def expect_verdict(page: Page, test: str, text: str) -> None:
 
 
 def alerts(page: Page) -> Locator:
-    """Sentences about what went wrong; that a classifier is not sure of a photo is none."""
-    return page.get_by_test_id("stAlert").filter(has_not_text="The classifier is not sure of this photo")
+    """Notices and errors; what is only worth knowing, such as that a classifier is not sure, is none."""
+    wrong = page.locator("[data-testid=stAlertContentError], [data-testid=stAlertContentWarning]")
+    return page.get_by_test_id("stAlert").filter(has=wrong)
 
 
 def choose(page: Page, key: str, text: str) -> None:
