@@ -52,7 +52,7 @@ def ladder(classifier: Classifier) -> list[Attack]:
     """The attacks on ``classifier``, of each the strongest first."""
     small = [IteratedFGSM(eps=eps / 255, iterations=STEPS) for eps in EPS]
     own = [card for card in PATCHES.values() if card.classifier == classifier.identity]
-    by_size = sorted(own, key=lambda card: -card.share)
+    by_size = sorted(own, key=lambda card: (-card.share, -card.everything["val"]["fooled"]))
     pasted: list[Attack] = [UniversalPatch(patch=card.name) for card in by_size]
     return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted]
 
