@@ -18,7 +18,7 @@ from defenses import DEFENSES, LGS, WLGS, Defense, Looking, PixelDeflection
 from evaluation.one_photo.adversarial_score import read_suspicion
 from evaluation.one_photo.story import Story
 from evaluation.one_photo.sweep import values_over
-from photos import gallery_photo, packaged
+from photos import gallery_photo
 from ui.browser import panels_of, story_parcel
 from ui.charts.gradient_smoothing import ribbon_figure
 from ui.defense.adversarial_score import gauge_html, scores
@@ -35,6 +35,7 @@ OURS = "Unfool"
 PASS = ("the classifier", "one pass")
 _SHIFT = 1e-4
 """How far a slider goes each time that is moved off its places, so that nothing is remembered."""
+PHOTO = "chelsea"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +92,9 @@ class Page:
 
 
 def first_page(model: Classifier) -> Page:
-    """Our gallery's first photo under the attack of the first visit."""
+    """The cat, of which all earlier figures are too, under the attack of the first visit."""
     name = next(iter(ATTACKS))
-    scene = Scene(gallery_photo(packaged()[0].name), model.working_size, model)
+    scene = Scene(gallery_photo(PHOTO), model.working_size, model)
     return Page(Workbench(), scene, Attempt(name, ATTACKS[name]().fitted(model), None))
 
 
