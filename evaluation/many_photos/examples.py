@@ -150,11 +150,8 @@ class Trials:
         with the widest margin, the smaller of both probabilities. None where the defense surely undoes no
         attack on any photo of the gallery.
         """
-        kind = DEFENSES[defense].against
         shown = [
-            rung
-            for rung in self.rungs
-            if rung.kind == kind and any(trial.undone_by(defense) for trial in rung.gallery)
+            rung for rung in self.tried(defense) if any(trial.undone_by(defense) for trial in rung.gallery)
         ]
         if not shown:
             return None
@@ -164,6 +161,11 @@ class Trials:
         best = max(undone, key=lambda trial: min(trial.attacked, trial.defended[defense]))
         fails_on = tuple(trial.name for trial in rung.gallery if trial.fooled and trial not in undone)
         return Example(rung, best, rung.undone[defense], fails_on)
+
+    def tried(self, defense: str) -> list[Rung]:
+        """The attacks of the kind that ``defense`` was made for; none where it was not there yet."""
+        kind = DEFENSES[defense].against
+        return [rung for rung in self.rungs if rung.kind == kind and defense in rung.undone]
 
     def nearest(self, attack: Attack) -> Rung | None:
         """The rung of the same attack, for the same goal, whose strength is nearest; None if there is none.

@@ -49,7 +49,7 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
     example = trials.example(name)
     title = classifiers.title(scene.classifier.name)
     if example is None:
-        tried = [named(rung) for rung in trials.rungs if rung.kind == DEFENSES[name].against]
+        tried = [named(rung) for rung in trials.tried(name)]
         if tried:
             st.caption(
                 f"On {title}, {DEFENSES[name].title} surely undoes none of the attacks of its kind that were "

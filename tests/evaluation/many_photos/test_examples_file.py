@@ -91,6 +91,17 @@ def test_without_a_photo_that_comes_back_there_is_no_example():
     assert trials.example("lgs") is None
 
 
+def test_a_defense_that_came_later_was_not_tried():
+    older = json.loads(json.dumps(WEAK))
+    del older["defenses"]["jpeg"]
+    for trial in older["gallery"]:
+        del trial["defended"]["jpeg"]
+    trials = trials_of(measured(older))
+    assert trials.tried("jpeg") == []
+    assert trials.example("jpeg") is None
+    assert [rung.strength for rung in trials.tried("median")] == [1 / 255]
+
+
 def test_the_best_defense_is_the_one_that_is_most_often_right():
     strong, weak = trials_of(measured(STRONG, WEAK)).rungs
     assert (strong.best(), weak.best()) == ("median", "jpeg")
