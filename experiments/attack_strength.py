@@ -10,20 +10,18 @@ classifier's card, from where the app takes the ε and the steps that its attack
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from typing import Any
 
 from attacks.iterated_fgsm import IteratedFGSM
-from classifiers import builtin_names, load
+from classifiers import load
 from classifiers.base import Classifier
-from classifiers.builtin import builtin_files
 from evaluation.many_photos.measuring import attacked_by, options, right_photos, tell
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.intervals import wilson
+from experiments.card_entry import add_write, check_write, keep
 from photos import Source, open_source
 from story.table import markdown_table
-from training.assets import write_card
 
 STRENGTHS = ((0.5, 10), (1, 10), (2, 10), (4, 10), (8, 20), (16, 40))
 """ε of 255, and how many steps; a step of half a level gets to the edge of the ball in all of them."""
@@ -89,26 +87,16 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    if given.write and given.classifier not in builtin_names():
-        raise ValueError(f"only built-in classifiers have a card, and {given.classifier} is none")
+    check_write(given)
     classifier = load(given.classifier)
     size = given.size or classifier.working_size
     figures = measure(classifier, open_source(given.photos), size=size, limit=given.limit, seed=given.seed)
     print(f"{figures['photos']} photos at {size} px, {classifier.identity}\n")
     print(markdown_table(rows(figures["tried"])))
-    if given.json:
-        text = json.dumps({"classifier": classifier.identity, **figures}, indent=1)
-        given.json.write_text(f"{text}\n", encoding="utf-8")
-    if given.write:
-        files = builtin_files(given.classifier)
-        command = (
-            f"python -m experiments.attack_strength --write --classifier {given.classifier} --photos PHOTOS "
-            f"--limit {given.limit}"
-        )
-        write_card(files.card, files.read_card() | {"attack": figures | {"command": command}})
+    keep(given, classifier, "attack", figures, f" --limit {given.limit}", "experiments.attack_strength")
 
 
 if __name__ == "__main__":
     parser = options(__doc__)
-    parser.add_argument("--write", action="store_true", help="put the strength on the classifier's card")
+    add_write(parser, "the strength")
     main(parser.parse_args())

@@ -13,7 +13,6 @@ classifiers' 112). ``--write`` puts the threshold on the built-in classifier's c
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import Namespace
 from collections.abc import Sequence
@@ -23,17 +22,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from classifiers import builtin_names, load
+from classifiers import load
 from classifiers.base import Classifier
-from classifiers.builtin import builtin_files
 from evaluation.many_photos.evaluate import label_numbers
 from evaluation.many_photos.measuring import options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
+from experiments.card_entry import add_write, check_write, keep
 from photos import PhotoError, Source, open_source
 from photos.imagenet_overlap import is_covered
 from story.table import markdown_table
-from training.assets import write_card
 
 MOST = 0.05
 """Share of the known photos with the right answer that may fall under the threshold."""
@@ -164,8 +162,7 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    if given.write and given.classifier not in builtin_names():
-        raise ValueError(f"only built-in classifiers have a card, and {given.classifier} is none")
+    check_write(given)
     classifier = load(given.classifier)
     size = given.size or classifier.working_size
     strangers = open_source(given.unknown) if given.unknown else None
@@ -174,22 +171,19 @@ def main(given: Namespace) -> None:
     )
     table = markdown_table(rows(figures))
     print(f"{classifier.identity} at {size} px is sure from {figures['sure_from']:.1%} on\n\n{table}")
-    if given.json:
-        text = json.dumps({"classifier": classifier.identity, **figures}, indent=1)
-        given.json.write_text(f"{text}\n", encoding="utf-8")
-    if given.write:
-        files = builtin_files(given.classifier)
-        beside = " --unknown UNKNOWN" if strangers is not None else ""
-        command = (
-            f"python -m experiments.confidence_threshold --write --classifier {given.classifier} "
-            f"--photos PHOTOS{beside}"
-        )
-        write_card(files.card, files.read_card() | {"confidence": figures | {"command": command}})
+    keep(
+        given,
+        classifier,
+        "confidence",
+        figures,
+        " --unknown UNKNOWN" if strangers is not None else "",
+        "experiments.confidence_threshold",
+    )
 
 
 if __name__ == "__main__":
     parser = options(__doc__)
     parser.set_defaults(limit=None)
     parser.add_argument("--unknown", help="a SOURCE with photos that the classifier does not know")
-    parser.add_argument("--write", action="store_true", help="put the threshold on the classifier's card")
+    add_write(parser, "the threshold")
     main(parser.parse_args())

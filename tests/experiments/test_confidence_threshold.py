@@ -8,7 +8,7 @@ import torch
 
 from classifiers.card import CardedWeights
 from evaluation.measures.intervals import wilson
-from experiments import confidence_threshold
+from experiments import card_entry, confidence_threshold
 from experiments.confidence_threshold import main, measure, threshold
 from photos import open_source
 
@@ -57,8 +57,8 @@ def test_the_command_writes_the_card(labelled_photos, tiny_classifier, tmp_path,
     files = CardedWeights(tmp_path, "classifier-tiny", "Tiny")
     files.card.write_text(json.dumps({"name": "tiny", "confidence": {"sure_from": 1}, "labels": ["ant"]}))
     monkeypatch.setattr(confidence_threshold, "load", lambda name: tiny_classifier)
-    monkeypatch.setattr(confidence_threshold, "builtin_names", lambda: ("tiny",))
-    monkeypatch.setattr(confidence_threshold, "builtin_files", lambda name: files)
+    monkeypatch.setattr(card_entry, "builtin_names", lambda: ("tiny",))
+    monkeypatch.setattr(card_entry, "builtin_files", lambda name: files)
     given = {"photos": str(labelled_photos / "val"), "unknown": None, "size": 64, "limit": None, "seed": 0}
     main(Namespace(**given, classifier="tiny", write=True, json=tmp_path / "figures.json"))
     card = files.read_card()

@@ -1,0 +1,49 @@
+"""What commands share that put their figures on a built-in classifier's card."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from typing import Any
+
+from classifiers import builtin_names
+from classifiers.base import Classifier
+from classifiers.builtin import builtin_files
+from training.assets import write_card
+
+
+def add_write(parser: ArgumentParser, what: str) -> None:
+    """The flag ``--write``; ``what`` goes on the card."""
+    parser.add_argument("--write", action="store_true", help=f"put {what} on the classifier's card")
+
+
+def check_write(given: Namespace) -> None:
+    """Nothing, if there is a card to write or none is to be written.
+
+    Raises:
+        ValueError: a card to write, and no built-in classifier.
+    """
+    if given.write and given.classifier not in builtin_names():
+        raise ValueError(f"only built-in classifiers have a card, and {given.classifier} is none")
+
+
+def keep(
+    given: Namespace, classifier: Classifier, entry: str, figures: dict[str, Any], more: str, module: str
+) -> None:
+    """Writes the figures where the command line wants them: into ``--json``, with ``--write`` on the card.
+
+    Args:
+        given: the command line.
+        classifier: on which they were measured.
+        entry: their name on the card.
+        figures: what was measured.
+        more: of the command that measures them again, behind its name, classifier and photos.
+        module: of that command.
+    """
+    if given.json:
+        text = json.dumps({"classifier": classifier.identity, **figures}, indent=1)
+        given.json.write_text(f"{text}\n", encoding="utf-8")
+    if given.write:
+        files = builtin_files(given.classifier)
+        command = f"python -m {module} --write --classifier {given.classifier} --photos PHOTOS{more}"
+        write_card(files.card, files.read_card() | {entry: figures | {"command": command}})
