@@ -133,11 +133,13 @@ class Attack(Parametrised, ABC):
     ``targeted`` says what ``y`` means: "targeted" the label to reach, "untargeted" the label to leave,
     "either" where the field that ``goal_name`` names decides, "none" where labels play no part. ``iterative``
     says that it goes step by step and so takes a while; any other costs no more than a look at the photo.
+    ``strength_name`` names the field that says how strong it is; "" where none does.
     """
 
     targeted: ClassVar[Literal["targeted", "untargeted", "either", "none"]]
     goal_name: ClassVar[str] = ""
     iterative: ClassVar[bool] = False
+    strength_name: ClassVar[str] = ""
     FRAMES: ClassVar[int] = 40
 
     @property
@@ -146,6 +148,11 @@ class Attack(Parametrised, ABC):
         if self.targeted == "either":
             return cast(Goal, self.values()[self.goal_name])
         return "targeted" if self.targeted == "targeted" else "untargeted"
+
+    @property
+    def strength(self) -> float:
+        """What tells a strong attack from a weak one of the same class; 0 where nothing does."""
+        return float(self.values()[self.strength_name]) if self.strength_name else 0.0
 
     @property
     def target_label(self) -> str | None:

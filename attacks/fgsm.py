@@ -26,6 +26,7 @@ class FGSM(Attack):
     source = "Goodfellow et al. 2015"
     targeted = "either"
     goal_name = "goal"
+    strength_name = "eps"
 
     eps: float = param(
         4 / 255,

@@ -22,6 +22,7 @@ class Noise(Attack):
     source = "Gaussian noise"
     targeted = "none"
     seed_name = "seed"
+    strength_name = "sigma"
 
     sigma: float = param(
         0.125, low=0, high=1, step=0.005, unit="of full range", help="standard deviation of the noise (σ)"

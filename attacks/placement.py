@@ -85,6 +85,11 @@ class PatchAttack(Attack):
     def covers(self) -> float:
         """The patch's share of the photo's area, 0-1."""
 
+    @property
+    def strength(self) -> float:
+        """The share of the photo that it covers."""
+        return self.covers
+
     def box(self, height: int, width: int) -> Box:
         """Where the patch lies on a photo of ``height`` x ``width`` px."""
         return box_for(height, width, self.covers, self.x, self.y, self.margin)

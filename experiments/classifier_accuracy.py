@@ -20,7 +20,7 @@ from tqdm import tqdm
 from classifiers import load
 from classifiers.base import Classifier
 from evaluation.many_photos.evaluate import label_numbers
-from evaluation.many_photos.measuring import options
+from evaluation.many_photos.measuring import drawn, options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
 from photos import PhotoError, Source, open_source
@@ -60,19 +60,19 @@ def measure(
     numbers = label_numbers(source, classifier)
     wanted = [number for number, file in enumerate(source.files) if fnmatch(file, only)]
     usable = [number for number in wanted if numbers[source.labels[number]] is not None]
-    order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(seed)).tolist()[:limit]
+    order = drawn(usable, limit, seed)
     places: list[int] = []
     unreadable = 0
     with tqdm(total=len(order), leave=False) as bar:
         for start in range(0, len(order), BATCH):
             pictures: list[Tensor] = []
             labels: list[int] = []
-            for place in order[start : start + BATCH]:
-                label = numbers[source.labels[usable[place]]]
+            for number in order[start : start + BATCH]:
+                label = numbers[source.labels[number]]
                 assert label is not None
                 bar.update()
                 try:
-                    photo = source.read(usable[place])
+                    photo = source.read(number)
                 except (PhotoError, OSError):
                     unreadable += 1
                     continue

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from classifiers import load
 from classifiers.base import Classifier
 from evaluation.many_photos.evaluate import label_numbers
-from evaluation.many_photos.measuring import options
+from evaluation.many_photos.measuring import drawn, options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
 from experiments.card_entry import add_write, check_write, keep
@@ -75,12 +75,6 @@ def answers(
             confidences.append(likely.values)
     nothing = [torch.empty(0)]
     return torch.tensor(read), torch.cat(labels or nothing), torch.cat(confidences or nothing)
-
-
-def drawn(numbers: Sequence[int], limit: int | None, seed: int) -> list[int]:
-    """At most ``limit`` of ``numbers``, drawn by ``seed``; all of them in a drawn order where it is None."""
-    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed)).tolist()
-    return [numbers[place] for place in order[:limit]]
 
 
 def measure(

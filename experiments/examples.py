@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from torch import Tensor
 from attacks import ATTACKS, Attack
 from attacks.iterated_fgsm import IteratedFGSM
 from attacks.pgd import PGD
-from attacks.universal_patch import PATCHES, UniversalPatch
+from attacks.universal_patch import UniversalPatch, trained_on
 from classifiers import load
 from classifiers.base import Classifier
 from defenses import DEFENSES, defend
@@ -51,7 +51,7 @@ STEPS = 10
 def ladder(classifier: Classifier) -> list[Attack]:
     """The attacks on ``classifier``, of each the strongest first."""
     small = [IteratedFGSM(eps=eps / 255, iterations=STEPS) for eps in EPS]
-    own = [card for card in PATCHES.values() if card.classifier == classifier.identity]
+    own = trained_on(classifier.identity)
     by_size = sorted(own, key=lambda card: (-card.share, -card.everything["val"]["fooled"]))
     pasted: list[Attack] = [UniversalPatch(patch=card.name) for card in by_size]
     return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted]
@@ -155,29 +155,33 @@ def measure(
     kept = every.get(classifier.name, {})
     alike = {key: value for key, value in kept.items() if key != "rungs"} == facts
     earlier = {json.dumps(one["attack"]): one for one in kept["rungs"]} if alike else {}
-    for attack in attacks:
-        wanted = method_facts(attack, ATTACKS)
-        one = earlier.setdefault(json.dumps(wanted), {"attack": wanted})
+    ordered = {json.dumps(wanted): wanted for wanted in (method_facts(attack, ATTACKS) for attack in attacks)}
+
+    def keep(rungs: Iterable[dict[str, Any]]) -> None:
+        every[classifier.name] = facts | {"rungs": list(rungs)}
+        file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    for attack, (key, wanted) in zip(attacks, ordered.items(), strict=True):
+        one = earlier.setdefault(key, {"attack": wanted})
         if "photos" not in one:
             one |= counted(classifier, attack, photos)
         if tuple(trial["name"] for trial in one.get("gallery", ())) != names:
             one["gallery"] = on_gallery(classifier, attack, names, own)
             tell(table(trials_of(facts | {"rungs": [one]})))
-        every[classifier.name] = facts | {"rungs": [rung for rung in earlier.values() if "gallery" in rung]}
-        file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    order = [json.dumps(method_facts(attack, ATTACKS)) for attack in attacks]
-    every[classifier.name] = facts | {"rungs": [earlier[attack] for attack in order]}
-    file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            keep(rung for rung in earlier.values() if "gallery" in rung)
+    keep(earlier[key] for key in ordered)
     return trials_of(every[classifier.name])
 
 
 def table(trials: Trials) -> list[dict[str, Any]]:
     """A row for each defense: % of all photos right behind it, by rung; and what its example is."""
     rows: list[dict[str, Any]] = [
-        {"defense": "none", **{title(one): percent(1 - one.fooled.share) for one in trials.rungs}}
+        {"defense": "none", **{title(one): percent(1 - one.fooled.or_zero) for one in trials.rungs}}
     ]
     for name in DEFENSES:
-        rows.append({"defense": name, **{title(one): percent(one.right[name].share) for one in trials.rungs}})
+        rows.append(
+            {"defense": name, **{title(one): percent(one.right[name].or_zero) for one in trials.rungs}}
+        )
     return rows
 
 
@@ -189,7 +193,7 @@ def examples_table(trials: Trials) -> list[dict[str, Any]]:
         if example is None:
             rows.append({"defense": name, "attack": "none that it undoes", "photo": "–"})
             continue
-        low, high = example.undone.interval
+        low, high = example.undone.low, example.undone.high
         trial = example.trial
         rows.append(
             {
@@ -198,8 +202,8 @@ def examples_table(trials: Trials) -> list[dict[str, Any]]:
                 "photo": trial.name,
                 "attacked": f"{trial.attacked_label} {percent(trial.attacked)}",
                 "defended": f"{trial.label} {percent(trial.defended[name])}",
-                "undoes %": percent(example.undone.share),
-                "of": example.undone.photos,
+                "undoes %": percent(example.undone.or_zero),
+                "of": example.undone.of,
                 "95 %": f"{percent(low)}–{percent(high)}",
             }
         )

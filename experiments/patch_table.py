@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attacks.universal_patch import PATCHES, UniversalPatch
+from attacks.universal_patch import UniversalPatch, card_of, trained_on
 from classifiers import load
 from classifiers.base import Classifier
 from defenses import LGS, SLGS, WLGS, Defense, defend_each
@@ -51,7 +51,7 @@ def column(classifier: Classifier, photos: LabelledPhotos, patch: str | None) ->
         ``photos``, how many; ``to target``, how many say its target without a defense; ``right``: name in the
         table -> how many are right.
     """
-    every, goal = defenses(), -1 if patch is None else classifier.index(PATCHES[patch].target)
+    every, goal = defenses(), -1 if patch is None else classifier.index(card_of(patch).target)
     counted = photos.y != goal
     x, y = photos.x[counted], photos.y[counted]
     if patch is not None:
@@ -116,8 +116,8 @@ def main(given: Namespace) -> None:
     kept = json.loads(given.json.read_text(encoding="utf-8")) if given.json and given.json.exists() else {}
     columns: dict[str, dict[str, Any]] = kept["columns"] if kept.get("facts") == facts else {}
     photos = drawn_photos(open_source(given.photos), classifier, size, given.limit, given.seed)
-    own = [card for card in PATCHES.values() if card.classifier == classifier.identity]
-    for name in [CLEAN, *(card.name for card in sorted(own, key=lambda card: card.share))]:
+    own = sorted(trained_on(classifier.identity), key=lambda card: card.share)
+    for name in [CLEAN, *(card.name for card in own)]:
         if name not in columns:
             columns[name] = column(classifier, photos, None if name == CLEAN else name)
             tell(table({name: columns[name]}))

@@ -17,7 +17,7 @@ from typing import Any
 from attacks import ATTACKS, Attack
 from attacks.placement import PatchAttack
 from defenses import DEFENSES
-from evaluation.measures.intervals import wilson
+from evaluation.measures.intervals import Share
 from evaluation.one_photo.report import method_of
 
 FILE = Path(__file__).parents[2] / "assets" / "examples.json"
@@ -25,24 +25,6 @@ SURE = 0.5
 """Probability from which a label counts as surely said, by the attacked photo and by the defended one."""
 FAIR = 0.25
 """Share of the photos on which a defense undoes the attack of its example, if there is such an attack."""
-
-
-@dataclass(frozen=True)
-class Count:
-    """So many hits of so many photos."""
-
-    hits: int
-    photos: int
-
-    @property
-    def share(self) -> float:
-        """0 to 1; 0 without photos."""
-        return self.hits / self.photos if self.photos else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 %, Wilson's."""
-        return wilson(self.hits, self.photos)
 
 
 @dataclass(frozen=True)
@@ -90,10 +72,10 @@ class Rung:
 
     name: str
     attack: Attack
-    fooled: Count
-    surely: Count
-    right: Mapping[str, Count]
-    undone: Mapping[str, Count]
+    fooled: Share
+    surely: Share
+    right: Mapping[str, Share]
+    undone: Mapping[str, Share]
     gallery: Sequence[GalleryTrial]
 
     @property
@@ -104,7 +86,7 @@ class Rung:
     @property
     def strength(self) -> float:
         """What tells rungs of the same attack apart: share of the photo, or the most that a pixel changes."""
-        return strength_of(self.attack)
+        return self.attack.strength
 
     def best(self) -> str:
         """Name of the defense that is most often right."""
@@ -124,7 +106,7 @@ class Example:
 
     rung: Rung
     trial: GalleryTrial
-    undone: Count
+    undone: Share
     fails_on: tuple[str, ...]
 
 
@@ -155,11 +137,13 @@ class Trials:
         ]
         if not shown:
             return None
-        fair = [rung for rung in shown if rung.undone[defense].share >= FAIR]
-        rung = fair[0] if fair else max(shown, key=lambda one: one.undone[defense].share)
+        fair = [rung for rung in shown if rung.undone[defense].or_zero >= FAIR]
+        rung = fair[0] if fair else max(shown, key=lambda one: one.undone[defense].or_zero)
         undone = [trial for trial in rung.gallery if trial.undone_by(defense)]
         best = max(undone, key=lambda trial: min(trial.attacked, trial.defended[defense]))
-        fails_on = tuple(trial.name for trial in rung.gallery if trial.fooled and trial not in undone)
+        fails_on = tuple(
+            trial.name for trial in rung.gallery if trial.fooled and not trial.undone_by(defense)
+        )
         return Example(rung, best, rung.undone[defense], fails_on)
 
     def tried(self, defense: str) -> list[Rung]:
@@ -179,7 +163,7 @@ class Trials:
             and rung.attack.aim == attack.aim
             and rung.attack.target_label == attack.target_label
         ]
-        strength = strength_of(attack)
+        strength = attack.strength
         if strength <= 0:
             return None
         return min(alike, key=lambda rung: abs(math.log(rung.strength / strength)), default=None)
@@ -190,20 +174,17 @@ def kind_of(attack: Attack) -> str:
     return "patches" if isinstance(attack, PatchAttack) else "small changes"
 
 
-def strength_of(attack: Attack) -> float:
-    """The share of the photo that a patch covers; else the attack's ε or σ."""
-    if isinstance(attack, PatchAttack):
-        return attack.covers
-    values = attack.values()
-    return float(values.get("eps", values.get("sigma", 0.0)))
-
-
 def read_trials(classifier: str, identity: str, file: Path = FILE) -> Trials | None:
     """What was measured on the classifier of that name and identity; None where nothing was."""
-    facts = _read(file, file.stat().st_mtime_ns if file.exists() else 0).get(classifier)
-    if facts is None or facts["identity"] != identity:
-        return None
-    return trials_of(facts)
+    return _read(classifier, identity, file, file.stat().st_mtime_ns) if file.exists() else None
+
+
+@lru_cache(maxsize=8)
+def _read(classifier: str, identity: str, file: Path, changed: int) -> Trials | None:
+    """As ``read_trials``; read once, as long as the file stays as it is."""
+    del changed
+    facts = json.loads(file.read_text(encoding="utf-8")).get(classifier)
+    return trials_of(facts) if facts is not None and facts["identity"] == identity else None
 
 
 def trials_of(facts: Mapping[str, Any]) -> Trials:
@@ -221,17 +202,9 @@ def _rung(facts: Mapping[str, Any]) -> Rung:
     return Rung(
         facts["attack"]["name"],
         method_of(facts["attack"], ATTACKS),
-        Count(facts["fooled"], photos),
-        Count(surely, photos),
-        {name: Count(one["right"], photos) for name, one in facts["defenses"].items()},
-        {name: Count(one["undone"], surely) for name, one in facts["defenses"].items()},
+        Share.counted(facts["fooled"], photos),
+        Share.counted(surely, photos),
+        {name: Share.counted(one["right"], photos) for name, one in facts["defenses"].items()},
+        {name: Share.counted(one["undone"], surely) for name, one in facts["defenses"].items()},
         [GalleryTrial(**one) for one in facts["gallery"]],
     )
-
-
-@lru_cache(maxsize=2)
-def _read(file: Path, _changed: int) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    classifiers: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return classifiers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -113,14 +113,13 @@ def drawn_photos(
     """
     numbers = label_numbers(source, classifier)
     usable = [number for number in range(len(source)) if numbers[source.labels[number]] is not None]
-    order = torch.randperm(len(usable), generator=torch.Generator().manual_seed(seed)).tolist()
+    order = drawn(usable, None, seed)
     pictures: list[Tensor] = []
     labels: list[Tensor] = []
     digests: list[str] = []
     for start in range(0, len(order), BATCH):
         read: list[tuple[Tensor, int, str]] = []
-        for place in order[start : start + BATCH]:
-            number = usable[place]
+        for number in order[start : start + BATCH]:
             label = numbers[source.labels[number]]
             try:
                 photo = source.read(number)
@@ -139,6 +138,12 @@ def drawn_photos(
             break
     x, y = torch.cat([torch.empty(0, 3, size, size), *pictures]), torch.cat([torch.empty(0).long(), *labels])
     return LabelledPhotos(x[:limit], y[:limit], tuple(digests[:limit]))
+
+
+def drawn(numbers: Sequence[int], limit: int | None, seed: int) -> list[int]:
+    """At most ``limit`` of ``numbers``, drawn by ``seed``; all of them in a drawn order where it is None."""
+    order = torch.randperm(len(numbers), generator=torch.Generator().manual_seed(seed)).tolist()
+    return [numbers[place] for place in order[:limit]]
 
 
 def in_parts(

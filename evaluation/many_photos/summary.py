@@ -12,42 +12,13 @@ import pyarrow.compute as pc
 
 from evaluation.many_photos.causes import CAUSES
 from evaluation.many_photos.columns import LEFT_OUT, OUTCOMES, UNREAD
-from evaluation.measures.intervals import wilson
+from evaluation.measures.intervals import Share
 from story.table import markdown_table
 
 _WORDS = ["attack", "defense", "outcome", "cause"]
 _FIGURES = ["ssim", "psnr", "ndcg", "milliseconds"]
 """Those whose mean is told."""
 COLUMNS = [*_WORDS, "label", "clean", "reached", *_FIGURES]
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many photos.
-
-    Attributes:
-        hits, of: photos.
-        share: hits / of; None where there is no photo.
-        low, high: ends of the 95 % interval.
-    """
-
-    hits: int
-    of: int
-    share: float | None
-    low: float
-    high: float
-
-    @classmethod
-    def counted(cls, hits: int, of: int) -> Share:
-        """With Wilson's interval."""
-        return cls(hits, of, hits / of if of else None, *wilson(hits, of))
-
-    @property
-    def percent(self) -> str:
-        """In %, with the interval; "–" without a photo."""
-        if self.share is None:
-            return "–"
-        return f"{100 * self.share:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
 @dataclass(frozen=True)

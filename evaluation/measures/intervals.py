@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 _Z = 1.959963984540054
 """Standard deviations on either side that hold 95 % of a normal distribution."""
@@ -24,3 +25,37 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return (0.0 if hits == 0 else middle - half), (1.0 if hits == trials else middle + half)
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of how many photos.
+
+    Attributes:
+        hits, of: photos.
+        share: hits / of; None where there is no photo.
+        low, high: ends of the 95 % interval.
+    """
+
+    hits: int
+    of: int
+    share: float | None
+    low: float
+    high: float
+
+    @classmethod
+    def counted(cls, hits: int, of: int) -> Share:
+        """With Wilson's interval."""
+        return cls(hits, of, hits / of if of else None, *wilson(hits, of))
+
+    @property
+    def or_zero(self) -> float:
+        """``share``, and 0 where there is no photo."""
+        return self.share or 0.0
+
+    @property
+    def percent(self) -> str:
+        """In %, with the interval; "–" without a photo."""
+        if self.share is None:
+            return "–"
+        return f"{100 * self.share:.1f} ({100 * self.low:.1f} to {100 * self.high:.1f})"

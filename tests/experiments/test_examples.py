@@ -51,10 +51,10 @@ def test_counts_are_those_of_photos_taken_one_at_a_time(labelled_source, tiny_cl
             is_right = outcome.labels.item() == y
             right[name] += is_right
             undone[name] += is_sure and is_right and outcome.logits.softmax(1)[0, y].item() >= SURE
-    assert (rung.fooled.hits, rung.fooled.photos, rung.surely.hits) == (fooled, len(photos), surely)
+    assert (rung.fooled.hits, rung.fooled.of, rung.surely.hits) == (fooled, len(photos), surely)
     assert {name: count.hits for name, count in rung.right.items()} == right
     assert {name: count.hits for name, count in rung.undone.items()} == undone
-    assert {count.photos for count in rung.undone.values()} == {surely}
+    assert {count.of for count in rung.undone.values()} == {surely}
     assert 0 < surely < fooled
 
 

@@ -5,6 +5,7 @@ from argparse import Namespace
 
 import pytest
 
+from attacks import universal_patch
 from attacks.universal_patch import PATCHES, UniversalPatch
 from defenses import LGS, SLGS, WLGS, defend
 from evaluation.many_photos.measuring import drawn_photos
@@ -21,7 +22,9 @@ def model(tiny_classifier, monkeypatch):
     tiny_classifier.labels = ("apple", "bear", "cup", "dog", "egg")
     card = PATCHES[PATCH]
     object.__setattr__(tiny_classifier, "identity", "tiny-0")
-    monkeypatch.setattr(patch_table, "PATCHES", {PATCH: type(card)(**vars(card) | {"classifier": "tiny-0"})})
+    monkeypatch.setattr(
+        universal_patch, "PATCHES", {PATCH: type(card)(**vars(card) | {"classifier": "tiny-0"})}
+    )
     monkeypatch.setattr(patch_table, "LAMBDAS", (2.3,))
     return tiny_classifier
 

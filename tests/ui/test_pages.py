@@ -468,4 +468,4 @@ def test_what_is_under_a_threshold_stands_beside_the_labels(name):
     ],
 )
 def test_a_classifier_is_found_by_the_beginning_of_its_title(typed, name):
-    assert sidebar.listed(typed) == name
+    assert sidebar.name_of(typed) == name

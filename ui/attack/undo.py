@@ -40,11 +40,11 @@ def show(scene: Scene, result: Result) -> None:
 def best_words(rung: Rung) -> str:
     """How often the best defense is right under the attack of ``rung``, and how often none is."""
     best = rung.best()
-    right, alone = rung.right[best], rung.fooled.photos - rung.fooled.hits
+    right, alone = rung.right[best], rung.fooled.of - rung.fooled.hits
     return (
-        f"Under {named(rung)}, {DEFENSES[best].title} is right on {percent(right.share)} of {right.photos} "
+        f"Under {named(rung)}, {DEFENSES[best].title} is right on {percent(right.or_zero)} of {right.of} "
         f"photos, more often than any other defense; the classifier alone on "
-        f"{percent(alone / rung.fooled.photos)}."
+        f"{percent(alone / rung.fooled.of)}."
     )
 
 

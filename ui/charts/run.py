@@ -11,7 +11,8 @@ from attacks import ATTACKS
 from defenses import DEFENSES, THREATS
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES
 from evaluation.many_photos.columns import NONE
-from evaluation.many_photos.summary import CellSummary, Share
+from evaluation.many_photos.summary import CellSummary
+from evaluation.measures.intervals import Share
 from story.param import SYMBOLS
 from story.render import DEFENDED, NEUTRAL, SERIES
 from ui.charts.axes import FONT, axes

@@ -68,10 +68,10 @@ def beside(name: str, scene: Scene, attempt: Attempt | None) -> None:
             help=f"{named(example.rung)} on a photo of the gallery, which this method undoes.",
         )
         return
-    low, high = example.undone.interval
+    low, high = example.undone.low, example.undone.high
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"Undoes {named(example.rung)} on {percent(example.undone.share)} of the {example.undone.photos} "
+            f"Undoes {named(example.rung)} on {percent(example.undone.or_zero)} of the {example.undone.of} "
             f"photos that it fools (95 % interval {percent(low)} to {percent(high)})."
         )
         failures = [photo for photo in example.fails_on if photo in gallery()]

@@ -27,8 +27,9 @@ def draw(page: Page, pages: Sequence[Page]) -> None:
         workbench().scene = sidebar.draw()
         # Before the page, which may run an attack for a while.
         selection.write_link(scene())
+        query = selection.query(scene())
         for other in pages:
-            links.page_link(other, width="stretch", query_params=selection.query(scene()))
+            links.page_link(other, width="stretch", query_params=query)
         with calmly():
             page.run()
     with notices:

@@ -229,13 +229,13 @@ def sureness(classifier: Classifier) -> str:
     return f"{words}, and for {percent(unknown['share'])} of photos without a fitting label."
 
 
-def listed(text: str) -> str:
+def name_of(text: str) -> str:
     """The classifier whose name, or the beginning of whose title, was typed; else ``text`` itself."""
     names = [*classifiers.names(), link.OWN]
     word = text.casefold()
     return (
         text
-        if text in names
+        if text in names or not word
         else next((one for one in names if _title(one).casefold().startswith(word)), text)
     )
 
@@ -246,7 +246,7 @@ def _title(name: str) -> str:
 
 def _load(bench: Workbench, device: str, box: DeltaGenerator) -> Classifier:
     """The chosen classifier; where it cannot be had, the former one, which is then chosen again."""
-    before, name = bench.classifier, listed(st.session_state["classifier"].strip())
+    before, name = bench.classifier, name_of(st.session_state["classifier"].strip())
     st.session_state["classifier"] = name
     if name == link.OWN:
         return bench.own_classifier.to(device) if bench.own_classifier else load_classifier(before, device)

@@ -16,7 +16,8 @@ from evaluation.many_photos.columns import LEFT_OUT, NONE, UNREAD
 from evaluation.many_photos.evaluate import PREDICTED, TRUE_LABEL
 from evaluation.many_photos.rows import Rows
 from evaluation.many_photos.run_folder import SETTINGS, TRUTH, Run
-from evaluation.many_photos.summary import Share, Summary
+from evaluation.many_photos.summary import Summary
+from evaluation.measures.intervals import Share
 from photos import Source
 from ui.charts.run import name_of, parameter_words
 from ui.frame.verdict import SIGNS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -156,8 +157,11 @@ def parameter_key(kind: str, name: str) -> str:
 
 def query(scene: Scene, **instead: str) -> dict[str, str]:
     """The query of a link to the present view, with other choices ``instead``, such as another defense."""
-    state = {**st.session_state.to_dict(), **instead}
-    return link.write(state, choices(), scene.classifier.working_size)
+    return link.write(
+        ChainMap(instead, st.session_state) if instead else st.session_state,
+        choices(),
+        scene.classifier.working_size,
+    )
 
 
 def write_link(scene: Scene) -> None:

@@ -10,8 +10,8 @@ from attacks.noise import Noise
 from attacks.pgd import PGD
 from defenses import DEFENSES
 from evaluation.many_photos import examples
-from evaluation.many_photos.examples import Count, GalleryTrial, kind_of, read_trials, strength_of, trials_of
-from evaluation.measures.intervals import wilson
+from evaluation.many_photos.examples import GalleryTrial, kind_of, read_trials, trials_of
+from evaluation.measures.intervals import Share, wilson
 from evaluation.one_photo.report import method_facts
 
 OTHERS = dict.fromkeys(DEFENSES, -0.9)
@@ -66,8 +66,8 @@ def test_an_example_is_of_the_strongest_attack_with_the_widest_margin():
     # both probabilities is 0.6 for a, 0.7 for b; c comes back at 0.49 only, and d is not fooled.
     example = trials.example("jpeg")
     assert (example.rung.strength, example.trial.name) == (1 / 255, "b")
-    assert (example.undone.hits, example.undone.photos, example.undone.share) == (72, 120, 0.6)
-    assert example.undone.interval == wilson(72, 120)
+    assert (example.undone.hits, example.undone.of, example.undone.share) == (72, 120, 0.6)
+    assert (example.undone.low, example.undone.high) == wilson(72, 120)
     assert example.fails_on == ("c",)
     assert trials.example("median").fails_on == ("b", "c")
 
@@ -135,7 +135,7 @@ def test_a_trial_is_undone_only_where_it_was_fooled():
     assert not GalleryTrial("a", "cat", "dog", 0.5, {"jpeg": -0.9}).undone_by("jpeg")
     assert not GalleryTrial("a", "cat", "dog", 0.49, {"jpeg": 0.9}).undone_by("jpeg")
     assert not GalleryTrial("a", "cat", "cat", 0.9, {"jpeg": 0.9}).undone_by("jpeg")
-    assert Count(0, 0).share == 0
+    assert Share.counted(0, 0).or_zero == 0
 
 
 def test_what_was_measured_on_other_weights_does_not_count(tmp_path):
@@ -150,10 +150,10 @@ def test_what_was_measured_on_other_weights_does_not_count(tmp_path):
 def test_kinds_and_strengths_of_every_attack():
     kinds = {name: kind_of(cls()) for name, cls in ATTACKS.items()}
     assert {name for name, kind in kinds.items() if kind == "patches"} == {"universal-patch", "lavan"}
-    assert strength_of(PGD(eps=0.25)) == 0.25
-    assert strength_of(Noise(sigma=0.125)) == 0.125
-    assert strength_of(ATTACKS["lavan"](share=0.05)) == 0.05
-    assert all(strength_of(cls()) > 0 for cls in ATTACKS.values())
+    assert PGD(eps=0.25).strength == 0.25
+    assert Noise(sigma=0.125).strength == 0.125
+    assert ATTACKS["lavan"](share=0.05).strength == 0.05
+    assert all(cls().strength > 0 for cls in ATTACKS.values())
 
 
 def test_defenses_say_which_kind_they_are_against():

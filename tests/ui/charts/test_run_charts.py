@@ -7,7 +7,8 @@ import pytest
 from attacks import ATTACKS
 from defenses import DEFENSES, LGS, SLGS
 from evaluation.many_photos.causes import ATTACK_FAILED, CAUSES, CLEAN_WRONG, SMOOTHED_AWAY
-from evaluation.many_photos.summary import CellSummary, Mean, Share
+from evaluation.many_photos.summary import CellSummary, Mean
+from evaluation.measures.intervals import Share
 from evaluation.one_photo.report import method_facts
 from story.render import DEFENDED
 from ui.charts.run import (

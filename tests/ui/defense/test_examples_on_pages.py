@@ -51,7 +51,7 @@ def test_a_page_visited_first_opens_on_its_example(page, trials):
             held = app.session_state[state_key("attack", parameter)]
             assert held == on_screen(parameter, getattr(attack, parameter.name)), parameter.name
     assert "restored" in words(app)
-    assert f"of the {example.undone.photos} photos that it fools" in words(app)
+    assert f"of the {example.undone.of} photos that it fools" in words(app)
     assert "show_example" not in {button.key for button in app.button}
 
 
@@ -99,10 +99,10 @@ def test_an_attack_leads_to_the_defense_that_is_most_often_right(trials):
 def test_the_words_for_the_best_defense_worked_out_by_hand(trials):
     rung = trials.nearest(IteratedFGSM(eps=1 / 255))
     best = max(DEFENSES, key=lambda name: rung.right[name].hits)
-    share = 100 * rung.right[best].hits / rung.right[best].photos
+    share = 100 * rung.right[best].hits / rung.right[best].of
     assert named(rung) == "Iterated FGSM with ε 1/255"
     assert f"{DEFENSES[best].title} is right on {share:.0f} %" in best_words(rung)
-    alone = 100 - 100 * rung.fooled.hits / rung.fooled.photos
+    alone = 100 - 100 * rung.fooled.hits / rung.fooled.of
     assert f"the classifier alone on {alone:.0f} %" in best_words(rung)
 
 
