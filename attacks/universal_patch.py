@@ -263,7 +263,7 @@ def _most_fooling(classifier: str) -> str:
 
     Of equals the smallest.
     """
-    own = trained_on(classifier) or list(PATCHES.values())
+    own = [card for card in PATCHES.values() if card.classifier == classifier] or list(PATCHES.values())
     return max(own, key=lambda card: (card.everything["val"]["fooled"], -card.share)).name if own else AUTO
 
 
