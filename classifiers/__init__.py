@@ -48,13 +48,16 @@ def default_name() -> str:
     return next(name for name in builtin_names() if builtin_files(name).installed)
 
 
-def attack_strength(name: str) -> dict[str, float | int]:
-    """ε (in [0, 1]) and steps of the weakest iterated FGSM that fools a built-in classifier nearly always.
+def attack_strength(name: str) -> dict[str, float | int | str]:
+    """How strong attacks on a built-in classifier are by default.
+
+    "eps" (in [0, 1]) and "iterations" of the weakest iterated FGSM that fools it nearly always, and
+    "patch goal", which is "targeted" where a patch learned for one photo mostly gets to any label.
 
     Empty where nothing was measured. ``experiments.attack_strength`` writes it on the card.
     """
     measured = read_card(name).get("attack", {}) if name in builtin_names() else {}
-    return {key: measured[key] for key in ("eps", "iterations") if key in measured}
+    return {key: measured[key] for key in ("eps", "iterations", "patch goal") if key in measured}
 
 
 def names() -> tuple[str, ...]:

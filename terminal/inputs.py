@@ -82,7 +82,7 @@ def attack_of(options: Namespace, texts: Mapping[str, str]) -> Attack | None:
     return attacking(**(own_strength(attacking, strength_for(options)) | attacking.parsed(texts)))
 
 
-def strength_for(options: Namespace) -> dict[str, float | int]:
+def strength_for(options: Namespace) -> dict[str, float | int | str]:
     """The strength that attacks have by default on the classifier of the command line."""
     return {} if options.weights else attack_strength(options.classifier)
 

@@ -7,14 +7,15 @@ from attacks import ATTACKS
 from attacks.strength import own_strength
 from classifiers import attack_strength
 
-STRENGTH = {"eps": 2 / 255, "iterations": 10}
+SMALL = {"eps": 2 / 255, "iterations": 10}
+STRENGTH = SMALL | {"patch goal": "untargeted"}
 TAKEN = {
     "fgsm": {"eps": 2 / 255},
-    "iterated-fgsm": STRENGTH,
-    "pgd": STRENGTH,
+    "iterated-fgsm": SMALL,
+    "pgd": SMALL,
     # Its ε is another norm.
     "pgd-l2": {"iterations": 10},
-    "lavan": {},
+    "lavan": {"goal": "untargeted"},
     "noise": {},
     "universal-patch": {},
 }
@@ -29,7 +30,7 @@ def test_an_attack_takes_what_it_shares_with_iterated_fgsm(name):
 @pytest.mark.parametrize("name", classifiers.builtin_names())
 def test_a_built_in_classifier_has_the_strength_on_its_card(name):
     card = classifiers.read_card(name)["attack"]
-    assert attack_strength(name) == {"eps": card["eps"], "iterations": card["iterations"]}
+    assert attack_strength(name) == {key: card[key] for key in ("eps", "iterations", "patch goal")}
 
 
 @pytest.mark.parametrize("name", ["resnet50", "timm/vit_tiny_patch16_224", "own"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from attacks import Attack
 from photos import few
 from ui.session.parameters import Registry, held, on_screen, state_key, stored
 
@@ -87,7 +88,10 @@ def defaults(choices: Choices, classifier: str | None = None) -> dict[str, Any]:
 
 
 def read(query: Mapping[str, str], choices: Choices) -> View:
-    """The view that a link's ``query`` asks for."""
+    """The view that a link's ``query`` asks for.
+
+    Whoever names a target wants it reached, where the link does not say otherwise.
+    """
     view = View()
     names = {*choices.plain, *choices.methods, "size", *_FREE}
     for name, text in query.items():
@@ -105,9 +109,20 @@ def read(query: Mapping[str, str], choices: Choices) -> View:
             view.state[name] = text
     if "size" in query:
         _read_size(query["size"], view, choices)
+    goal = _goal(view.state, choices)
+    if goal and "target" in query:
+        query = {goal: "targeted", **query}
     for kind, registry in choices.methods.items():
         _read_parameters(kind, registry, query, view, choices)
     return view
+
+
+def _goal(state: Mapping[Any, Any], choices: Choices) -> str:
+    """What the query calls the goal of the attack in ``state``; empty where that has no choice."""
+    if "attack" not in choices.methods:
+        return ""
+    attack = choices.methods["attack"][state.get("attack", choices.default("attack"))]
+    return f"attack.{attack.goal_name}" if issubclass(attack, Attack) and attack.targeted == "either" else ""
 
 
 def _read_size(text: str, view: View, choices: Choices) -> None:
@@ -145,6 +160,8 @@ def _read_parameters(
 def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict[str, str]:
     """The query of a link to what the session holds; only what differs from the defaults.
 
+    Beside a target, "targeted" is the goal's default, as ``read`` has it.
+
     Args:
         state: the session.
         choices: what the link may choose from.
@@ -160,13 +177,16 @@ def write(state: Mapping[Any, Any], choices: Choices, working_size: int) -> dict
     if size != working_size:
         query["size"] = str(size)
     query |= {name: state[name] for name in _FREE if state.get(name)}
+    goal = _goal(state, choices)
     for kind, registry in choices.methods.items():
         method = state.get(kind, choices.default(kind))
         for parameter in registry[method].parameters():
             key = state_key(kind, parameter)
             shown = held(parameter, key, state)
-            if shown != strength.get(key, on_screen(parameter, parameter.default)):
-                query[f"{kind}.{parameter.name}"] = _text(shown)
+            word = f"{kind}.{parameter.name}"
+            meant = strength.get(key, on_screen(parameter, parameter.default))
+            if shown != ("targeted" if word == goal and "target" in query else meant):
+                query[word] = _text(shown)
     return query
 
 

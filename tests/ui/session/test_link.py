@@ -61,6 +61,26 @@ def test_a_strength_is_in_a_link_where_it_is_not_the_classifiers_own(query, eps)
     assert write(state, STRONGER, 192) == query
 
 
+GOAL = state_key("attack", ATTACKS["lavan"].parameter("goal"))
+LEAVING = Choices(CHOICES.plain, CHOICES.methods, strengths={"builtin": {GOAL: "untargeted"}})
+
+
+@pytest.mark.parametrize("choices", [CHOICES, LEAVING])
+@pytest.mark.parametrize("attack", ["lavan", "pgd"])
+@pytest.mark.parametrize(
+    ("query", "goal"),
+    [
+        ({"target": "golf ball"}, "targeted"),
+        ({"target": "golf ball", "attack.goal": "untargeted"}, "untargeted"),
+    ],
+)
+def test_who_names_a_target_wants_it_reached(choices, attack, query, goal):
+    query = {"attack": attack, **query}
+    state = defaults(choices) | read(query, choices).state
+    assert state[state_key("attack", ATTACKS[attack].parameter("goal"))] == goal
+    assert write(state, choices, 192) == {key: word for key, word in query.items() if word != "pgd"}
+
+
 @pytest.mark.parametrize("kind", CHOICES.methods)
 def test_every_parameter_of_every_method_survives_the_link(kind):
     for method, known in CHOICES.methods[kind].items():
