@@ -9,7 +9,6 @@ from attacks.iterated_fgsm import IteratedFGSM
 from attacks.lavan import LaVAN
 from story.param import Value
 
-
 PATCH_GOAL = "patch goal"
 """What a classifier's strength calls it."""
 

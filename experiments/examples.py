@@ -1,9 +1,13 @@
 """Which attacks each defense undoes, with an example for its page: ``python -m experiments.examples``.
 
 ``--photos SOURCE`` are labelled photos; ``--limit`` of those that the classifier gets right are attacked, and
-so is the gallery, at every rung of a ladder: small changes at several ε, and every ready-made patch that was
-trained on the classifier. All defenses work at their defaults. What was measured goes into the file that the
-pages read, rung by rung, so that a command that was broken off goes on where it was.
+so is the gallery, at every rung of a ladder: small changes at several ε, every ready-made patch that was
+trained on the classifier, and patches learned for each photo. All defenses work at their defaults. What was
+measured goes into the file that the pages read, rung by rung, so that a command that was broken off goes on
+where it was, and a defense that came later is measured alone. One that has changed is named by ``--again``.
+
+    python -m experiments.examples --classifier imagenet --photos IMAGENET
+    python -m experiments.examples --classifier builtin-vgg --photos PHOTOS/val
 
 An attack fools a photo surely, and a defense undoes that surely, where the wrong and the right label have a
 probability of at least one half.
@@ -14,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from torch import Tensor
 
 from attacks import ATTACKS, Attack
 from attacks.iterated_fgsm import IteratedFGSM
+from attacks.lavan import LaVAN
 from attacks.pgd import PGD
 from attacks.universal_patch import UniversalPatch, trained_on
 from classifiers import load
@@ -46,6 +51,8 @@ from story.table import markdown_table
 EPS = (4.0, 2.0, 1.0, 0.5)
 """Strengths of the small changes, of 255."""
 STEPS = 10
+SHARES = (0.10, 0.05)
+"""Sizes of the patches learned for each photo, of its area."""
 
 
 def ladder(classifier: Classifier) -> list[Attack]:
@@ -54,7 +61,8 @@ def ladder(classifier: Classifier) -> list[Attack]:
     own = trained_on(classifier.identity)
     by_size = sorted(own, key=lambda card: (-card.share, -card.everything["val"]["fooled"]))
     pasted: list[Attack] = [UniversalPatch(patch=card.name) for card in by_size]
-    return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted]
+    learned = [LaVAN(share=share, goal="untargeted") for share in SHARES]
+    return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted, *learned]
 
 
 def gallery_photos(classifier: Classifier, size: int) -> tuple[tuple[str, ...], LabelledPhotos]:
@@ -80,9 +88,9 @@ def behind(defense: str, attacked: Tensor, classifier: Classifier) -> tuple[Tens
 
 
 def under(
-    classifier: Classifier, attack: Attack, photos: LabelledPhotos
+    classifier: Classifier, attack: Attack, photos: LabelledPhotos, defenses: Iterable[str]
 ) -> tuple[Tensor, Tensor, dict[str, tuple[Tensor, Tensor]]]:
-    """What the classifier says of attacked photos, and what each defense makes of them.
+    """What the classifier says of attacked photos, and what each of ``defenses`` makes of them.
 
     Returns:
         (N,) labels and (N,) their probabilities without a defense; and by name of a defense what ``behind``
@@ -90,41 +98,65 @@ def under(
     """
     attacked = attacked_by(attack, classifier, photos.x, photos.y, attack.title)
     most, says = probabilities(classifier, attacked).max(1)
-    return says, most, {name: behind(name, attacked, classifier) for name in DEFENSES}
+    return says, most, {name: behind(name, attacked, classifier) for name in defenses}
 
 
-def counted(classifier: Classifier, attack: Attack, photos: LabelledPhotos) -> dict[str, Any]:
-    """How many of ``photos`` the attack fools, and how many each defense brings back."""
-    says, most, answers = under(classifier, attack, photos)
+def count(
+    classifier: Classifier, attack: Attack, photos: LabelledPhotos, kept: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How many of ``photos`` the attack fools, and how many each defense brings back.
+
+    ``kept`` are such figures, of some defenses; only the others are measured.
+    """
+    counts: dict[str, dict[str, int]] = dict(kept.get("defenses", {}))
+    missing = [name for name in DEFENSES if name not in counts]
+    if not missing:
+        return dict(kept)
+    says, most, answers = under(classifier, attack, photos, missing)
     y = photos.y
     surely = (says != y) & (most >= SURE)
-    defenses: dict[str, dict[str, int]] = {}
     for name, (labels, likely) in answers.items():
         undone = surely & (labels == y) & (likely.gather(1, y[:, None])[:, 0] >= SURE)
-        defenses[name] = {"right": int((labels == y).sum()), "undone": int(undone.sum())}
+        counts[name] = {"right": int((labels == y).sum()), "undone": int(undone.sum())}
     fooled = int((says != y).sum())
-    return {"photos": len(y), "fooled": fooled, "surely": int(surely.sum()), "defenses": defenses}
+    ordered = {name: counts[name] for name in DEFENSES}
+    return {"photos": len(y), "fooled": fooled, "surely": int(surely.sum()), "defenses": ordered}
 
 
 def on_gallery(
-    classifier: Classifier, attack: Attack, names: Sequence[str], photos: LabelledPhotos
+    classifier: Classifier,
+    attack: Attack,
+    names: Sequence[str],
+    photos: LabelledPhotos,
+    kept: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """What becomes of each photo of the gallery."""
-    says, most, answers = under(classifier, attack, photos)
+    """What becomes of each photo of the gallery, attacked and defended by itself, as on a page.
+
+    ``kept`` are such rows, of some photos and defenses; only the others are measured.
+    """
+    earlier = {row["name"]: row for row in kept}
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(names):
-        label = int(photos.y[number])
-        defended = {
-            defense: float(likely[number, label] if int(labels[number]) == label else -likely[number].max())
-            for defense, (labels, likely) in answers.items()
-        }
+        row = earlier.get(name, {"defended": {}})
+        values: dict[str, float] = dict(row["defended"])
+        missing = [defense for defense in DEFENSES if defense not in values]
+        if not missing:
+            rows.append(dict(row))
+            continue
+        one = slice(number, number + 1)
+        alone = LabelledPhotos(photos.x[one], photos.y[one], photos.digests[one])
+        says, most, answers = under(classifier, attack, alone, missing)
+        label = int(alone.y)
+        for defense, (labels, likely) in answers.items():
+            value = float(likely[0, label] if int(labels) == label else -likely.max())
+            values[defense] = round(value, 4)
         rows.append(
             {
                 "name": name,
                 "label": classifier.labels[label],
-                "attacked_label": classifier.labels[int(says[number])],
-                "attacked": round(most[number].item(), 4),
-                "defended": {defense: round(value, 4) for defense, value in defended.items()},
+                "attacked_label": classifier.labels[int(says)],
+                "attacked": round(most.item(), 4),
+                "defended": {defense: values[defense] for defense in DEFENSES},
             }
         )
     return rows
@@ -140,8 +172,12 @@ def measure(
     limit: int,
     seed: int,
     command: str,
+    again: Collection[str] = (),
 ) -> Trials:
-    """Every rung that ``file`` does not hold yet; each is written there as soon as it is measured."""
+    """What ``file`` does not hold yet of every rung; each is written there as soon as it is measured.
+
+    What it holds of the defenses in ``again`` counts as nothing.
+    """
     photos = right_photos(source, classifier, size, limit, seed)
     names, own = gallery_photos(classifier, size)
     facts = {
@@ -153,8 +189,12 @@ def measure(
     }
     every = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     kept = every.get(classifier.name, {})
-    alike = {key: value for key, value in kept.items() if key != "rungs"} == facts
+    alike = all(kept.get(fact) == facts[fact] for fact in ("identity", "size", "digests"))
     earlier = {json.dumps(one["attack"]): one for one in kept["rungs"]} if alike else {}
+    for one in earlier.values():
+        for of_defenses in (one["defenses"], *(trial["defended"] for trial in one["gallery"])):
+            for name in again:
+                of_defenses.pop(name, None)
     ordered = {json.dumps(wanted): wanted for wanted in (method_facts(attack, ATTACKS) for attack in attacks)}
 
     def keep(rungs: Iterable[dict[str, Any]]) -> None:
@@ -162,13 +202,13 @@ def measure(
         file.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     for attack, (key, wanted) in zip(attacks, ordered.items(), strict=True):
-        one = earlier.setdefault(key, {"attack": wanted})
-        if "photos" not in one:
-            one |= counted(classifier, attack, photos)
-        if tuple(trial["name"] for trial in one.get("gallery", ())) != names:
-            one["gallery"] = on_gallery(classifier, attack, names, own)
-            tell(table(trials_of(facts | {"rungs": [one]})))
-            keep(rung for rung in earlier.values() if "gallery" in rung)
+        one = earlier.get(key, {})
+        figures = {"attack": wanted, **count(classifier, attack, photos, one)}
+        figures["gallery"] = on_gallery(classifier, attack, names, own, one.get("gallery", ()))
+        earlier[key] = figures
+        if figures != one:
+            tell(table(trials_of(facts | {"rungs": [figures]})))
+            keep(earlier.values())
     keep(earlier[key] for key in ordered)
     return trials_of(every[classifier.name])
 
@@ -238,7 +278,9 @@ def main(given: Namespace) -> None:
         size=given.size or classifier.working_size,
         limit=given.limit,
         seed=given.seed,
-        command=f"python -m experiments.examples --photos IMAGENET --classifier {classifier.name}",
+        command="python -m experiments.examples --photos PHOTOS"
+        f" --classifier {classifier.name} --limit {given.limit} --seed {given.seed}",
+        again=given.again,
     )
     print(f"{trials.source}, {classifier.identity}\n\n{markdown_table(table(trials))}\n")
     print(markdown_table(examples_table(trials)))
@@ -246,5 +288,8 @@ def main(given: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = options(__doc__)
+    parser.add_argument(
+        "--again", nargs="+", default=(), choices=tuple(DEFENSES), help="defenses that are measured again"
+    )
     parser.add_argument("--out", type=Path, default=FILE, help="the file that the pages read")
     main(parser.parse_args())

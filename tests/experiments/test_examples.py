@@ -30,8 +30,8 @@ def few(monkeypatch):
     return some
 
 
-def measured(source, classifier, file, attacks=(ATTACK,)):
-    return measure(classifier, source, attacks, file, size=64, limit=6, seed=0, command="python -m …")
+def measured(source, classifier, file, attacks=(ATTACK,), **more):
+    return measure(classifier, source, attacks, file, size=64, limit=6, seed=0, command="python -m …", **more)
 
 
 def test_counts_are_those_of_photos_taken_one_at_a_time(labelled_source, tiny_classifier, tmp_path, few):
@@ -77,14 +77,39 @@ def test_what_is_there_is_not_measured_again(labelled_source, tiny_classifier, t
     before = file.read_text()
     runs = []
     real = examples.under
-    monkeypatch.setattr(examples, "under", lambda *given: runs.append(len(given[2])) or real(*given))
+    monkeypatch.setattr(
+        examples, "under", lambda *given: runs.append((len(given[2]), list(given[3]))) or real(*given)
+    )
     measured(labelled_source, tiny_classifier, file)
     assert (runs, file.read_text()) == ([], before)
-    # Another gallery is tried alone, and a further attack on everything.
+    # A photo that left the gallery is forgotten, and a further attack is tried on everything.
     monkeypatch.setattr(examples, "gallery", lambda: NAMES[:1])
     measured(labelled_source, tiny_classifier, file, (IteratedFGSM(eps=0.1, iterations=1), ATTACK))
-    assert runs == [6, 1, 1]
+    every = list(few)
+    assert runs == [(6, every), (1, every)]
     assert len(json.loads(file.read_text())["tiny"]["rungs"]) == 2
+
+
+def test_a_defense_that_is_new_or_has_changed_is_measured_alone(
+    labelled_source, tiny_classifier, tmp_path, few, monkeypatch
+):
+    whole, file = tmp_path / "whole.json", tmp_path / "examples.json"
+    measured(labelled_source, tiny_classifier, whole)
+    monkeypatch.setattr(examples, "DEFENSES", {name: few[name] for name in ("jpeg", "smoothing-vote")})
+    measured(labelled_source, tiny_classifier, file)
+    monkeypatch.setattr(examples, "DEFENSES", few)
+    runs = []
+    real = examples.under
+    monkeypatch.setattr(examples, "under", lambda *given: runs.append(list(given[3])) or real(*given))
+    measured(labelled_source, tiny_classifier, file)
+    assert runs == [["pixel-deflection"]] * (1 + len(NAMES))
+    assert file.read_text() == whole.read_text()
+    spoiled = json.loads(whole.read_text())
+    spoiled["tiny"]["rungs"][0]["defenses"]["jpeg"]["right"] = 5000
+    spoiled["tiny"]["rungs"][0]["gallery"][1]["defended"]["jpeg"] = 7
+    file.write_text(json.dumps(spoiled))
+    measured(labelled_source, tiny_classifier, file, again=("jpeg",))
+    assert json.loads(file.read_text()) == json.loads(whole.read_text())
 
 
 def test_the_ladder_climbs_down_and_takes_the_patches_of_the_classifier(tiny_classifier):
@@ -102,7 +127,7 @@ def test_the_command_prints_both_tables(labelled_folder, tiny_classifier, tmp_pa
     monkeypatch.setattr(examples, "load", lambda name: tiny_classifier)
     monkeypatch.setattr(examples, "ladder", lambda classifier: [ATTACK])
     given = {"classifier": "tiny", "photos": str(labelled_folder), "size": 64, "limit": 3, "seed": 0}
-    main(Namespace(**given, out=tmp_path / "examples.json"))
+    main(Namespace(**given, again=(), out=tmp_path / "examples.json"))
     printed = capsys.readouterr().out
     assert "iterated-fgsm 16/255" in printed
     assert "smoothing-vote" in printed
