@@ -69,7 +69,9 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 def median(x: Tensor, side: int) -> Tensor:
     """Each pixel of ``x`` (B, C, H, W) becomes the median of the ``side`` x ``side`` around it.
 
-    The border is mirrored as in ``gaussian_blur``.
+    The border is mirrored as in ``gaussian_blur``. The gradient goes to the pixel that is the median; where
+    several are, which in a photo of 8 bits is common, to one of them, and a difference quotient, which sees
+    all of them, is another number.
 
     Raises:
         ValueError: an even ``side``.

@@ -179,3 +179,29 @@ def test_without_the_wavelets_no_detail_is_shrunk(photos, tiny_classifier):
     bands = defense.smooth(photos.double())[1]
     for before, after in zip(bands.before, bands.after, strict=True):
         torch.testing.assert_close(after, before)
+
+
+@pytest.mark.parametrize("reach", [3.0, 0.8])
+def test_the_gradient_is_exact_but_for_the_final_clip(photos, tiny_classifier, monkeypatch, reach):
+    """Against difference quotients, for the draws that are made anyway."""
+    model, defense = tiny_classifier.double(), PixelDeflection(map="none")
+    x = (reach * photos.double() + (1 - reach) / 2).clamp(0, 1)
+    generator = torch.Generator().manual_seed(1)
+    along, weights = torch.randn(2, *x.shape, generator=generator, dtype=torch.float64)
+
+    def error():
+        def result(photos):
+            return (by_name(defense.steps(photos, model), "result").map * weights).sum()
+
+        asked = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(result(asked), asked)
+        quotient = (result(x + 1e-6 * along) - result(x - 1e-6 * along)) / 2e-6
+        return ((slope * along).sum() - quotient).abs() / slope.norm() / along.norm()
+
+    final = by_name(defense.steps(x, model), "result").map
+    if reach > 1:
+        # Black and white come out clipped, which the gradient passes as if it were not there.
+        assert ((final == 0) | (final == 1)).any()
+        assert error() > 1e-6
+        monkeypatch.setattr("defenses.pixel_deflection.clipped", lambda photos: photos)
+    assert error() < 1e-9

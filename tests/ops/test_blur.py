@@ -98,3 +98,30 @@ def test_both_ways_of_a_long_kernel_are_scipys(side):
 def test_the_median_of_nine_is_the_same_with_and_without_a_gradient():
     x = (torch.rand(2, 3, 17, 12, generator=torch.Generator().manual_seed(0)) * 5).round() / 5
     assert torch.equal(median(x, 3), median(x.clone().requires_grad_(), 3).detach())
+
+
+def test_the_medians_gradient_goes_to_one_pixel_that_is_the_median():
+    # Four levels: nearly every window has its median several times.
+    x = (noise(6, 7) * 3).round() / 3
+    asked = x.clone().requires_grad_()
+    result = median(asked, 3)
+    for row in range(6):
+        for column in range(7):
+            (slope,) = torch.autograd.grad(result[0, 0, row, column], asked, retain_graph=True)
+            (place,) = slope.nonzero().tolist()
+            assert (slope.sum(), x[tuple(place)]) == (1, result[0, 0, row, column])
+            assert max(abs(place[2] - row), abs(place[3] - column)) <= 1
+
+
+def test_ties_are_all_that_tells_the_medians_gradient_from_a_difference_quotient():
+    ties = (noise(40, 40) * 255).round() / 255
+    apart = ties + (noise(80, 80)[..., ::2, ::2] - 0.5) / 600
+    along, weights = noise(50, 40)[..., 10:, :] - 0.5, noise(40, 50)[..., 10:] - 0.5
+    off = {}
+    for name, x in {"ties": ties, "apart": apart}.items():
+        asked = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad((median(asked, 3) * weights).sum(), asked)
+        ahead, behind = (median(x + step * along, 3) for step in (1e-8, -1e-8))
+        quotient = ((ahead - behind) * weights).sum() / 2e-8
+        off[name] = ((slope * along).sum() - quotient).abs() / slope.norm() / along.norm()
+    assert off["apart"] < 1e-7 < 1e-4 < off["ties"]
