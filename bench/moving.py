@@ -62,9 +62,10 @@ class Page:
 
     def beside(self, story: Story) -> list[object]:
         """Verdict, adversarial score, λ-ribbon, gazes: all but the steps, and what one page alone has."""
+        suspicion = read_suspicion(self.scene.classifier)
         drawn: list[object] = [
             verdict_html(stages(story)),
-            gauge_html(scores(self.bench, self.scene, story, read_suspicion(self.scene.classifier))),
+            gauge_html(scores(self.bench, self.scene, story, suspicion), suspicion.alarm_from),
         ]
         if isinstance(story.defense, LGS):
             ribbon = ribbon_of(self.bench, self.scene, self.attempt, story)

@@ -2,17 +2,19 @@
 
 ``PHOTOS/train/<label>/*.jpg`` to fit on, ``PHOTOS/val/<label>/*.jpg`` to measure on: each photo as it is,
 and with a patch, which in every other batch is one of the universal patches that were trained on the
-classifier, and in the others, or where there is none in all, LaVAN's, of random size and place. Resumes from
-its checkpoint, logs every batch, and at the end writes ``assets/suspicion/NAME.json`` and
-``assets/automatic/NAME.json``, NAME being the classifier's.
+classifier, and in the others, or where there is none in all, LaVAN's, of random size and place. For the score
+each photo also carries, where the patch was, each of the harmless ``STICKERS``. Resumes from its checkpoint,
+logs every batch, and at the end writes ``assets/suspicion/NAME.json`` and ``assets/automatic/NAME.json``,
+NAME being the classifier's.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,15 @@ from photos import Source, open_source
 from story.table import markdown_table
 from training.assets import PHOTOS, write_card
 from training.checkpoint import FOLDER, Checkpoint
+from training.harmless import STICKERS, with_stickers
 from training.recipes import Described, add_recipe_options, recipe_with, setting, training_parser
 
 METHODS: dict[str, type[LGS]] = {"lgs": LGS, "slgs": SLGS, "wlgs": WLGS}
 _ASKED = 64
 """Photos that pass the classifier together."""
 _ROC_POINTS = 101
+FALSE_ALARMS = 0.05
+"""Share of the photos of each harmless kind that the alarm may go off on."""
 TARGETS = ("runner-up", "random")
 
 
@@ -72,7 +77,8 @@ class Recipe(Described):
 
 Rows = dict[str, Tensor]
 """What was measured on N photos: ``signs`` (N, 4), ``area`` (N,), ``patched`` (N,) bool, and by name of a
-method whether the label is right at each λ, (N, λ) bool. Clean and attacked photos take turns by batches."""
+method whether the label is right at each λ, (N, λ) bool. Clean and attacked photos take turns by batches.
+``stickers`` (N / 2, ``STICKERS``, 4) are the signs of the clean photos with each harmless sticker."""
 
 
 def measured(
@@ -102,8 +108,10 @@ def measured(
         )
     attacked = attack.run(x, targets, classifier, frames=0).attacked
     both, right = torch.cat([x, attacked]), torch.cat([y, y])
+    harmless = with_stickers(x, attack.box(*x.shape[-2:]), drawn)
     rows: Rows = {
         "signs": signs(both, classifier).cpu(),
+        "stickers": torch.stack([signs(photos, classifier) for photos in harmless.values()], 1).cpu(),
         "area": busy_area(LGS().keep(LGS().local_gradient(both))).cpu(),
         "patched": torch.arange(len(both)) >= len(x),
     }
@@ -163,14 +171,29 @@ def right_at(defense: LGS, classifier: Classifier, x: Tensor, y: Tensor, lams: T
     return torch.stack(columns, 1).cpu()
 
 
-def fit_score(signs: Tensor, patched: Tensor, ridge: float) -> tuple[Tensor, float]:
+def mixed(rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """What the score is fitted on: signs (M, 4), whether each carries a patch (M,), and what it counts (M,).
+
+    Patched photos count one half in all, clean ones a quarter, those with a harmless sticker a quarter.
+    """
+    clean, patched = rows["signs"][~rows["patched"]], rows["signs"][rows["patched"]]
+    stickers = rows["stickers"].flatten(0, 1)
+    kinds = ((patched, True, 0.5), (clean, False, 0.25), (stickers, False, 0.25))
+    weights = [torch.full((len(signs),), share / len(signs)) for signs, _, share in kinds]
+    truth = [torch.full((len(signs),), is_patched) for signs, is_patched, _ in kinds]
+    return torch.cat([signs for signs, _, _ in kinds]), torch.cat(truth), torch.cat(weights)
+
+
+def fit_score(signs: Tensor, patched: Tensor, counts: Tensor, ridge: float) -> tuple[Tensor, float]:
     """Weights (F,) and bias of a logistic regression by Newton's method, in float64.
 
-    ``ridge`` draws the weights of the standardised signs towards 0, so that signs which part the two kinds
-    perfectly have finite weights too.
+    ``counts`` (N,) is how much each of the N rows counts; they add up to 1. ``ridge`` draws the weights of
+    the standardised signs towards 0, so that signs which part the two kinds perfectly have finite weights
+    too.
     """
-    x, truth = signs.double(), patched.double()
-    centre, spread = x.mean(0), x.std(0, correction=0)
+    x, truth, counts = signs.double(), patched.double(), counts.double()
+    centre = counts @ x
+    spread = (counts @ (x - centre).square()).sqrt()
     spread = spread.masked_fill(spread == 0, 1)
     columns = torch.cat([(x - centre) / spread, torch.ones(len(x), 1, dtype=torch.float64)], 1)
     penalty = ridge * torch.eye(columns.shape[1], dtype=torch.float64)
@@ -178,14 +201,30 @@ def fit_score(signs: Tensor, patched: Tensor, ridge: float) -> tuple[Tensor, flo
     weights = torch.zeros(columns.shape[1], dtype=torch.float64)
     for _ in range(50):
         chance = torch.sigmoid(columns @ weights)
-        slope = columns.T @ (chance - truth) / len(x) + penalty @ weights
-        curve = (columns.T * (chance * (1 - chance))) @ columns / len(x) + penalty
+        slope = columns.T @ (counts * (chance - truth)) + penalty @ weights
+        curve = (columns.T * (counts * chance * (1 - chance))) @ columns + penalty
         change = torch.linalg.solve(curve + 1e-9 * torch.eye(len(curve), dtype=torch.float64), slope)
         weights = weights - change
         if change.abs().max() < 1e-10:
             break
     plain = weights[:-1] / spread
     return plain, float(weights[-1] - plain @ centre)
+
+
+def alarm_from(rows: Rows, suspicion: Suspicion) -> float:
+    """The least score, to four digits, from which on lie at most ``FALSE_ALARMS`` of each harmless kind."""
+    highest = []
+    for scores in harmless_scores(rows, suspicion).values():
+        allowed = int(FALSE_ALARMS * len(scores))
+        highest.append(float(scores.sort(descending=True).values[allowed]))
+    # The photo with this very score may not be one.
+    return min(1.0, math.ceil(max(highest) * 10_000 + 0.01) / 10_000)
+
+
+def harmless_scores(rows: Rows, suspicion: Suspicion) -> dict[str, Tensor]:
+    """Scores (N / 2,) of the clean photos, plain and with each sticker, by what is on them."""
+    scores = {"nothing": suspicion.of(rows["signs"][~rows["patched"]])}
+    return scores | {kind: suspicion.of(rows["stickers"][:, number]) for number, kind in enumerate(STICKERS)}
 
 
 def fit_staircase(area: Tensor, right: Tensor, lams: Tensor, steps: int) -> Staircase:
@@ -210,16 +249,20 @@ def balanced(right: Tensor, patched: Tensor) -> Tensor:
 
 
 def judge_score(rows: Rows, suspicion: Suspicion) -> dict[str, Any]:
-    """ROC, AUC and calibration on ``rows``."""
-    scores, patched = suspicion.of(rows["signs"]), rows["patched"]
+    """ROC, AUC and calibration on ``rows``, and how many alarms there are on what.
+
+    Of the clean photos every other one carries a sticker, each kind in turn, as many as are plain.
+    """
+    scores, patched = suspicion.of(judged_signs(rows)), rows["patched"]
     false, true = roc(scores, patched)
     kept = torch.linspace(0, len(false) - 1, min(_ROC_POINTS, len(false))).round().long()
     return {
         "photos": len(patched),
         "auc": round(auc(scores, patched), 4),
         "auc of each sign": {
-            sign: round(auc(rows["signs"][:, number], patched), 4) for number, sign in enumerate(SIGNS)
+            sign: round(auc(judged_signs(rows)[:, number], patched), 4) for number, sign in enumerate(SIGNS)
         },
+        "alarms": alarms(rows, suspicion),
         "true alarms at false alarms of": {
             str(share): round(true_alarms_at(scores, patched, share), 4) for share in (0.01, 0.05, 0.1)
         },
@@ -227,6 +270,25 @@ def judge_score(rows: Rows, suspicion: Suspicion) -> dict[str, Any]:
             [round(x, 4), round(y, 4)] for x, y in zip(false[kept].tolist(), true[kept].tolist(), strict=True)
         ],
         "calibration": calibration(scores, patched),
+    }
+
+
+def judged_signs(rows: Rows) -> Tensor:
+    """The signs (N, 4) of ``rows``, every other clean photo with a sticker, each kind in turn."""
+    signs, clean = rows["signs"].clone(), (~rows["patched"]).nonzero()[:, 0]
+    for photo, row in enumerate(clean.tolist()):
+        if photo % 2:
+            signs[row] = rows["stickers"][photo, photo // 2 % len(STICKERS)]
+    return signs
+
+
+def alarms(rows: Rows, suspicion: Suspicion) -> dict[str, dict[str, float]]:
+    """By what is on the photos, the share of them on which the alarm goes off: from 0.5, and as fitted."""
+    by_kind = {"a patch": suspicion.of(rows["signs"][rows["patched"]]), **harmless_scores(rows, suspicion)}
+    edges = {"from 0.5": 0.5, "as fitted": suspicion.alarm_from}
+    return {
+        kind: {name: round(float((scores >= edge).float().mean()), 4) for name, edge in edges.items()}
+        for kind, scores in by_kind.items()
     }
 
 
@@ -272,9 +334,10 @@ def collect(
 
 def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder: Path) -> dict[str, Any]:
     """Fits on ``train``, measures on ``val``, writes both files into ``folder``; the figures of ``val``."""
-    weights, bias = fit_score(train["signs"], train["patched"], recipe.ridge)
+    weights, bias = fit_score(*mixed(train), recipe.ridge)
     rounded = {sign: round(weight, 6) for sign, weight in zip(SIGNS, weights.tolist(), strict=True)}
-    fitted = Suspicion(tuple(rounded.values()), round(bias, 6), classifier.identity, {})
+    fitted = Suspicion(tuple(rounded.values()), round(bias, 6), 1.0, classifier.identity, {})
+    fitted = replace(fitted, alarm_from=alarm_from(train, fitted))
     lams = recipe.grid()
     stairs = {name: fit_staircase(train["area"], train[name], lams, recipe.steps) for name in METHODS}
     origin = {
@@ -291,7 +354,14 @@ def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder
     score_val = judge_score(val, fitted)
     lam_val = {name: judge_staircase(train, val, name, stairs[name], lams) for name in METHODS}
     cards = {
-        adversarial_score.FOLDER.name: {"weights": rounded, "bias": fitted.bias, "val": score_val, **origin},
+        adversarial_score.FOLDER.name: {
+            "weights": rounded,
+            "bias": fitted.bias,
+            "alarm from": fitted.alarm_from,
+            "stickers": list(STICKERS),
+            "val": score_val,
+            **origin,
+        },
         automatic.FOLDER.name: {
             "methods": {name: asdict(staircase) for name, staircase in stairs.items()},
             "val": lam_val,
@@ -324,6 +394,7 @@ def main(arguments: list[str] | None = None) -> None:
             "recipe": asdict(recipe),
             "classifier": classifier.identity,
             "patches": [card.sha256 for card in own_patches(classifier)],
+            "stickers": list(STICKERS),
         },
     )
     train, val = (
@@ -332,6 +403,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     figures = write(classifier, recipe, train, val, given["out"])
     print(json.dumps({"auc": figures["score"]["auc"], "calibration": figures["score"]["calibration"]}))
+    print(markdown_table([{"on it": kind, **row} for kind, row in figures["score"]["alarms"].items()]))
     print(markdown_table([{"method": name, **row} for name, row in figures["lam"].items()]))
 
 

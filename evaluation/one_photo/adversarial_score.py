@@ -2,7 +2,9 @@
 
 The enhanced LGS paper wishes for such a detector; this one is ours. Four signs that a patch leaves go into
 a logistic regression, which ``training.fit_suspicion`` fits and measures, for one classifier at a time. It is
-a probability for photos half of which carry a patch, as those that it was fitted on.
+a probability for photos half of which carry a patch, a quarter nothing and a quarter a harmless sticker, as
+those that it was fitted on. Stickers matter: a chequered tag is as busy as a patch, and where it covers what
+the classifier looked at, smoothing it changes the answer too.
 """
 
 from __future__ import annotations
@@ -39,12 +41,14 @@ class Suspicion:
     Attributes:
         weights: of each of ``SIGNS``, in their order.
         bias: added to their weighted sum.
+        alarm_from: score under which nearly all harmless photos lie, plain ones and those with a sticker.
         classifier: identity of the classifier it was fitted on.
         card: the whole file: recipe, provenance, ROC, AUC and calibration on photos kept apart.
     """
 
     weights: tuple[float, ...]
     bias: float
+    alarm_from: float
     classifier: str
     card: dict[str, Any]
 
@@ -64,7 +68,8 @@ def read_suspicion(model: Classifier) -> Suspicion:
         raise ValueError("there is no adversarial score: python -m training.fit_suspicion fits one")
     try:
         weights = tuple(float(card["weights"][sign]) for sign in SIGNS)
-        return Suspicion(weights, float(card["bias"]), card["classifier"], card)
+        edge = float(card["alarm from"])
+        return Suspicion(weights, float(card["bias"]), edge, card["classifier"], card)
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"the card of {card['classifier']} holds no adversarial score") from None
 

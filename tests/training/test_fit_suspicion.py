@@ -11,18 +11,23 @@ from attacks.universal_patch import UniversalPatch
 from defenses import automatic
 from defenses.automatic import Staircase
 from evaluation.one_photo import adversarial_score
-from evaluation.one_photo.adversarial_score import SIGNS, read_suspicion
+from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, read_suspicion
 from training import fit_suspicion
 from training.fit_suspicion import (
     TARGETS,
     Recipe,
+    alarm_from,
+    alarms,
     balanced,
     fit_score,
     fit_staircase,
     judge_staircase,
+    judged_signs,
+    mixed,
     runner_up,
     universal_patch,
 )
+from training.harmless import STICKERS
 
 
 @pytest.fixture
@@ -47,6 +52,9 @@ def test_writes_both_files_with_their_figures(run, tmp_path, monkeypatch, as_bui
     assert tuple(score["weights"]) == tuple(SIGNS)
     assert score["val"]["photos"] == 8
     assert score["fitted_on"] == {"photos": 8, "of them attacked": 4}
+    assert score["stickers"] == ["chequered tag", "printed label", "shrunken photo"]
+    assert set(score["val"]["alarms"]) == {"a patch", "nothing", *score["stickers"]}
+    assert 0 < score["alarm from"] <= 1
     for card in cards.values():
         assert card["provenance"]
         assert card["recipe"]["iterations"] == 1
@@ -143,15 +151,89 @@ def test_the_fit_finds_the_signs_that_count():
     signs = torch.rand(4000, 4, generator=generator)
     chance = torch.sigmoid(6 * signs[:, 0] - 3 * signs[:, 2] - 1)
     patched = torch.rand(4000, generator=generator) < chance
-    weights, bias = fit_score(signs, patched, 1e-6)
+    weights, bias = fit_score(signs, patched, torch.full((4000,), 1 / 4000), 1e-6)
     assert weights.tolist() == pytest.approx([6, 0, -3, 0], abs=0.5)
     assert bias == pytest.approx(-1, abs=0.5)
+
+
+def test_a_row_that_counts_twice_is_as_good_as_two():
+    generator = torch.Generator().manual_seed(2)
+    signs, patched = torch.rand(30, 4, generator=generator), torch.rand(30, generator=generator) < 0.5
+    counts = torch.full((30,), 1 / 40)
+    counts[:10] *= 2
+    rows = torch.arange(30).repeat_interleave((counts * 40).round().long())
+    expected, base = fit_score(signs[rows], patched[rows], torch.full((40,), 1 / 40), 1e-2)
+    weights, bias = fit_score(signs, patched, counts, 1e-2)
+    assert weights.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    assert bias == pytest.approx(base, rel=1e-4)
+
+
+# Its scores are those whose log-odds the first sign holds.
+PLAIN = Suspicion((1.0, 0.0, 0.0, 0.0), 0.0, 1.0, "tiny-0", {})
+
+
+def signs_of(*scores):
+    column = torch.tensor(scores).logit()
+    return torch.stack([column, *torch.zeros(3, len(scores))], 1)
+
+
+def made(clean, patched, stickers):
+    """Rows with these scores; ``stickers`` are one per kind for each clean photo."""
+    return {
+        "signs": torch.cat([signs_of(*clean), signs_of(*patched)]),
+        "patched": torch.tensor([False] * len(clean) + [True] * len(patched)),
+        "stickers": torch.stack([signs_of(*row) for row in stickers]),
+    }
+
+
+def test_an_alarm_goes_off_on_at_most_one_in_twenty_of_each_harmless_kind():
+    clean = [0.01] * 20
+    # Of the labels two of twenty score high: the alarm begins over the lower of them.
+    stickers = [[0.3, 0.1, 0.2]] * 18 + [[0.3, 0.7, 0.2], [0.3, 0.8, 0.2]]
+    rows = made(clean, [0.75] * 20, stickers)
+    edge = alarm_from(rows, PLAIN)
+    assert edge == pytest.approx(0.7, abs=1.1e-4)
+    shares = alarms(rows, replace(PLAIN, alarm_from=edge))
+    assert shares == {
+        "a patch": {"from 0.5": 1, "as fitted": 1},
+        "nothing": {"from 0.5": 0, "as fitted": 0},
+        "chequered tag": {"from 0.5": 0, "as fitted": 0},
+        "printed label": {"from 0.5": 0.1, "as fitted": 0.05},
+        "shrunken photo": {"from 0.5": 0, "as fitted": 0},
+    }
+
+
+def test_half_count_as_patched_a_quarter_as_plain_and_a_quarter_as_harmless():
+    rows = made([0.1, 0.2], [0.9, 0.8], [[0.3, 0.4, 0.5], [0.6, 0.7, 0.75]])
+    signs, patched, counts = mixed(rows)
+    assert signs[:, 0].sigmoid().tolist() == pytest.approx(
+        [0.9, 0.8, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75]
+    )
+    assert patched.tolist() == [True] * 2 + [False] * 8
+    assert counts.tolist() == pytest.approx([1 / 4] * 2 + [1 / 8] * 2 + [1 / 24] * 6)
+
+
+def test_every_other_clean_photo_is_judged_with_a_sticker_each_kind_in_turn():
+    stickers = [[0.30 + 0.1 * kind + 0.01 * photo for kind in range(3)] for photo in range(8)]
+    rows = made([0.1] * 8, [0.9], stickers)
+    scores = judged_signs(rows)[:, 0].sigmoid().tolist()
+    assert scores == pytest.approx([0.1, 0.31, 0.1, 0.43, 0.1, 0.55, 0.1, 0.37, 0.9])
+
+
+@pytest.mark.parametrize("name", [file.stem for file in adversarial_score.FOLDER.glob("*.json")])
+def test_the_shipped_alarm_holds_on_harmless_photos(name):
+    card = json.loads((adversarial_score.FOLDER / f"{name}.json").read_text())
+    val = card["val"]["alarms"]
+    assert set(val) == {"a patch", "nothing", *STICKERS}
+    # One in twenty on the photos it was fitted on; on others chance comes on top.
+    for kind, shares in val.items():
+        assert kind == "a patch" or shares["as fitted"] <= 0.1, kind
 
 
 def test_a_sign_that_says_all_or_nothing_has_a_finite_weight():
     patched = torch.arange(20) >= 10
     signs = torch.stack([patched.float(), torch.zeros(20), torch.rand(20), torch.ones(20)], 1)
-    weights, bias = fit_score(signs, patched, 1e-2)
+    weights, bias = fit_score(signs, patched, torch.full((20,), 0.05), 1e-2)
     assert weights.isfinite().all()
     assert ((signs.double() @ weights + bias > 0) == patched).all()
 

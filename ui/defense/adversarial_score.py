@@ -15,6 +15,8 @@ from ui.frame.verdict import percent
 from ui.session.scene import Scene
 from ui.session.workbench import Workbench, workbench
 
+_NOT_STUCK = ("a patch", "nothing")
+
 
 def gauge(scene: Scene, story: Story) -> None:
     """A bar for each picture that a defense may get; nothing where no score ships."""
@@ -22,7 +24,7 @@ def gauge(scene: Scene, story: Story) -> None:
         suspicion = read_suspicion(scene.classifier)
     except ValueError:
         return
-    st.html(gauge_html(scores(workbench(), scene, story, suspicion)))
+    st.html(gauge_html(scores(workbench(), scene, story, suspicion), suspicion.alarm_from))
     with st.popover("What this number is", icon=":material/help:"):
         st.markdown(_words(scene, suspicion))
 
@@ -40,12 +42,14 @@ def scores(
     ]
 
 
-def gauge_html(rows: list[tuple[str, float, str]]) -> str:
-    """Title, score and colour of each picture as a bar with its number."""
+def gauge_html(rows: list[tuple[str, float, str]], alarm_from: float) -> str:
+    """Title, score and colour of each picture as a bar with its number, and a mark at ``alarm_from``."""
     bars = "".join(
-        f'<li style="--meaning:{colour}"><span class="unfool-name">{html.escape(title)}</span>'
+        f'<li style="--meaning:{colour}"><span class="unfool-name">{html.escape(title)}'
+        f"{' – suspicious' if share >= alarm_from else ''}</span>"
         f'<span class="unfool-number">{percent(share)}</span><span class="unfool-track">'
-        f'<span class="unfool-bar" style="width:{100 * share:.2f}%"></span></span></li>'
+        f'<span class="unfool-bar" style="width:{100 * share:.2f}%"></span>'
+        f'<span class="unfool-mark" style="left:{100 * alarm_from:.2f}%"></span></span></li>'
         for title, share, colour in rows
     )
     return f'<div class="unfool-bars"><h4>Adversarial score: does it carry a patch?</h4><ol>{bars}</ol></div>'
@@ -53,12 +57,17 @@ def gauge_html(rows: list[tuple[str, float, str]]) -> str:
 
 def _words(scene: Scene, suspicion: Suspicion) -> str:
     looks = "; ".join(SIGNS.values())
-    val = suspicion.card["val"]
+    val, edge = suspicion.card["val"], percent(suspicion.alarm_from)
     origin = borrowed(scene.classifier, suspicion.classifier)
+    alarms = {kind: percent(shares["as fitted"]) for kind, shares in val["alarms"].items()}
+    others = ", ".join(f"{share} with a {kind}" for kind, share in alarms.items() if kind not in _NOT_STUCK)
     return (
-        f"Ours, not the papers': a logistic regression over four signs ({looks}). It is the probability that "
-        "this photo carries a patch, if half of all photos did. "
-        f"{origin} On {val['photos']} photos that it was not fitted on, a "
-        f"patched photo scores higher than a clean one in {percent(val['auc'])} of all pairs. It does not "
-        "look for small changes all over the photo."
+        "This number is ours, not the papers'. It weighs four signs that a patch leaves "
+        f"({looks}), and is the probability of a patch among photos half of which carry one, a quarter "
+        f"nothing, and a quarter a harmless sticker. {origin}\n\n"
+        f"The mark is at {edge}: from there on we call a photo suspicious. On {val['photos']} photos that "
+        f"it was not fitted on, that holds for {alarms['a patch']} of those with a patch, "
+        f"{alarms['nothing']} of the plain ones, {others}. What it cannot tell is why a spot is busy and "
+        "changes the classifier's mind: a sticker over the object does that too. It does not look for small "
+        "changes all over the photo."
     )

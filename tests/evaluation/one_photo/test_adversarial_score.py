@@ -10,7 +10,7 @@ from evaluation.one_photo import adversarial_score
 from evaluation.one_photo.adversarial_score import SIGNS, Suspicion, read_suspicion, score, signs
 from explain import Memo, remembering, saliency
 
-FITTED = Suspicion((1.0, 2.0, -3.0, 4.0), -1.0, "tiny-0", {})
+FITTED = Suspicion((1.0, 2.0, -3.0, 4.0), -1.0, 0.75, "tiny-0", {})
 
 
 def test_the_signs_are_what_they_say(photos, tiny_classifier):
@@ -66,11 +66,12 @@ def test_it_is_read_from_the_file_of_its_classifier(tmp_path, monkeypatch, tiny_
         read_suspicion(tiny_classifier)
     weights = dict(zip(SIGNS, FITTED.weights, strict=True))
     for name, bias in (("tiny-0", -1), ("big-0", -2)):
-        card = {"weights": weights, "bias": bias, "classifier": name, "photo_side": 48}
+        facts = {"classifier": name, "photo_side": 48}
+        card = {"weights": weights, "bias": bias, "alarm from": 0.75, **facts}
         (tmp_path / f"{name}.json").write_text(json.dumps(card))
     monkeypatch.setattr(adversarial_score, "FOLDER", tmp_path)
     own = read_suspicion(tiny_classifier)
-    assert (own.weights, own.bias, own.classifier) == (FITTED.weights, -1, "tiny-0")
+    assert (own.weights, own.bias, own.alarm_from, own.classifier) == (FITTED.weights, -1, 0.75, "tiny-0")
     tiny_classifier.identity = "big-0"
     assert read_suspicion(tiny_classifier).bias == -2
 
