@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import COMBINATIONS, kept_with_it, robust_cam
+from explain import COMBINATIONS, FLOOR, kept_with_it, robust_cam
 from ops import restoration
 from ops.deflection import Deflections, deflect, draw, moved
 from ops.straight_through import clipped
@@ -32,8 +32,9 @@ class PixelDeflection(Defense):
     """``deflections`` times in a row, a pixel takes the colour of one nearby; then wavelets smooth the photo.
 
     A pixel is skipped with the probability that the robust CAM (R-CAM) has there, so that most copies fall
-    where the object is not. Equal to the post's sequential loop for the same draws; its test ``x + a > 0``,
-    which leaves out the first row and column, is read as a slip.
+    where the object is not. The R-CAM's geometric mean lies over a floor, which the post does not have
+    (``explain.class_maps.combined``). Equal to the post's sequential loop for the same draws; its test
+    ``x + a > 0``, which leaves out the first row and column, is read as a slip.
 
     Source: Prakash et al. 2018, "Deflecting Adversarial Attacks with Pixel Deflection", and the authors'
     post.
@@ -214,8 +215,9 @@ class PixelDeflection(Defense):
         if self.map == "none":
             return "R = 0"
         if self.combine == COMBINATIONS[0]:
-            return r"R = \mathrm{minmax} \left( \prod_{k=1}^{K} \mathrm{CAM}_k \right)^{1/K}"
-        return r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{CAM}_k"
+            over = rf"{FLOOR:g} + {1 - FLOOR:g}\, \mathrm{{minmax}}\, \mathrm{{CAM}}_k"
+            return rf"R = \mathrm{{minmax}} \left( \prod_{{k=1}}^{{K}} ({over}) \right)^{{1/K}}"
+        return r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{minmax}\, \mathrm{CAM}_k"
 
     def _shrinkage_formula(self) -> str:
         if self.denoiser != "wavelet":

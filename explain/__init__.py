@@ -2,6 +2,7 @@
 
 from explain.class_maps import (
     COMBINATIONS,
+    FLOOR,
     class_maps,
     combined,
     enlarged,
@@ -17,6 +18,7 @@ from explain.saliency import formula, offered, resolved_method, saliency, share_
 
 __all__ = [
     "COMBINATIONS",
+    "FLOOR",
     "LOSSES",
     "SALIENCIES",
     "STANDS_IN",

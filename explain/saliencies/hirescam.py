@@ -7,12 +7,14 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from explain.class_maps import enlarged, evidence
+from explain.class_maps import enlarged, evidence, slope_formula
 from explain.saliencies.base import Loss, Saliency
 
 
 class HiResCAM(Saliency):
-    """The positive part of the logit's gradient ⊙ features, summed over the channels and upsampled.
+    """The positive part of gradient ⊙ features, summed over the channels and upsampled.
+
+    The gradient is that of the predicted logit's distance from the mean of all logits.
 
     Source: Draelos and Carin 2020, "Use HiResCAM instead of Grad-CAM for faithful explanations of
     convolutional neural networks".
@@ -22,7 +24,7 @@ class HiResCAM(Saliency):
 
     def formula(self, model: Classifier) -> str:  # noqa: ARG002
         """What speaks against the label is subtracted before the rest is kept."""
-        return r"\mathrm{ReLU}\left( \sum_k \frac{\partial f_{\hat{y}}}{\partial A_k} \odot A_k \right)"
+        return rf"\mathrm{{ReLU}}\left( \sum_k {slope_formula()} \odot A_k \right)"
 
     def map(self, x: Tensor, model: Classifier, *, loss: Loss, seed: int) -> Tensor:  # noqa: ARG002
         """As ``class_maps.evidence``."""

@@ -97,11 +97,14 @@ def test_the_formulas_of_a_class_map_in_place_of_relevance(photos, tiny_classifi
     tiny_classifier.network = torch.nn.Sequential(
         network.features, network.pool, torch.nn.Flatten(), network.head
     )
-    exact = r"\mathrm{ReLU}\left( \sum_k w_{\hat{y} k}\, A_k \right)"
+    exact = r"\mathrm{ReLU}\left( \sum_k (w_{\hat{y} k} - \overline{w}_k)\, A_k \right)"
     assert formulas(HeatAndBlur(), photos, tiny_classifier) == STEPS | {"relevance": f"R = {exact}"}
-    of_each = r"R = \sum_{i=1}^{K} \mathrm{ReLU}\left( \sum_k w_{\hat{y}_i k}\, A_k \right)"
+    weighed = r"\sum_k (w_{\hat{y}_i k} - \overline{w}_k)\, A_k"
+    of_each = rf"R = \sum_{{i=1}}^{{K}} \mathrm{{ReLU}}\left( {weighed} \right)"
     assert changes(HeatAndBlur, photos[:1], tiny_classifier) == {("start", "top-k"): {"relevance": of_each}}
     tiny_classifier.head = None
-    slope = r"\mathrm{ReLU}\left( \frac{\partial f_{\hat{y}_i}}{\partial A_k} \right) \odot A_k"
+    slope = (
+        r"\mathrm{ReLU}\left( \frac{\partial (f_{\hat{y}_i} - \overline{f})}{\partial A_k} \right) \odot A_k"
+    )
     layered = formulas(HeatAndBlur(start="top-k"), photos, tiny_classifier)["relevance"]
     assert layered == rf"R = \sum_{{i=1}}^{{K}} \mathrm{{ReLU}}\left( \sum_k {slope} \right)"

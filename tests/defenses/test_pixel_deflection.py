@@ -93,14 +93,18 @@ SOFT = r"\hat{d} = \mathrm{sign}(d)\, (|d| - t)_+, \quad t = \sigma^2 / \sqrt{\o
 HARD = r"\hat{d} = d\, [\, |d| \geq t \,], \quad t = \sigma^2 / \sqrt{\overline{d^2} - \sigma^2}"
 STEPS = {
     "photo": "x",
-    "robust cam": r"R = \mathrm{minmax} \left( \prod_{k=1}^{K} \mathrm{CAM}_k \right)^{1/K}",
+    "robust cam": r"R = \mathrm{minmax} \left( "
+    r"\prod_{k=1}^{K} (0.1 + 0.9\, \mathrm{minmax}\, \mathrm{CAM}_k) \right)^{1/K}",
     "deflected": r"x_p \leftarrow x_{p + \delta}, \quad \delta \in [-w, w]^2, \quad P(p) \propto 1 - R_p",
     "moved": "",
     "wavelet bands": SOFT,
     "result": "",
     "difference": r"\max_c \left| T(x) - x \right|",
 }
-"""Prakash et al. 2018 and the post to it; BayesShrink: Chang, Yu and Vetterli 2000, eq. 3 and 9."""
+"""Prakash et al. 2018 and the post to it, over a floor.
+
+BayesShrink: Chang, Yu and Vetterli 2000, eq. 3 and 9.
+"""
 
 
 def test_steps_and_their_formulas(photos, tiny_classifier):
@@ -109,7 +113,7 @@ def test_steps_and_their_formulas(photos, tiny_classifier):
     assert changes(PixelDeflection, photos[:1], tiny_classifier) == {
         ("map", "none"): {"robust cam": "R = 0"},
         ("combine", "halving-weights"): {
-            "robust cam": r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{CAM}_k"
+            "robust cam": r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{minmax}\, \mathrm{CAM}_k"
         },
         ("shrinkage", "hard"): {"wavelet bands": HARD},
         **{("denoiser", denoiser): {"wavelet bands": r"\hat{d} = d"} for denoiser in others},
@@ -131,13 +135,14 @@ def test_the_shrinkage_that_is_shown_is_done(photos, tiny_classifier, shrinkage)
 
 @pytest.mark.parametrize("combine", ["geometric-mean", "halving-weights"])
 def test_the_map_that_is_shown_is_made(photos, tiny_classifier, combine):
-    """The product of K maps to the power 1 / K, or the sum with weights 2^-k, likeliest label first."""
+    """The product of K maps over a floor to the power 1 / K, or the sum with weights 2^-k."""
     x, model = photos.double(), tiny_classifier.double()
     cams = top_maps(x, model, top_k=3).numpy()
     low, high = cams.min((2, 3), keepdims=True), cams.max((2, 3), keepdims=True)
     cams = (cams - low) / (high - low)
     if combine == "geometric-mean":
-        one = (cams[:, 0] * cams[:, 1] * cams[:, 2]) ** (1 / 3)
+        over = 0.1 + 0.9 * cams
+        one = (over[:, 0] * over[:, 1] * over[:, 2]) ** (1 / 3)
     else:
         one = cams[:, 0] / 2 + cams[:, 1] / 4 + cams[:, 2] / 8
     large = enlarged(torch.from_numpy(one[:, None]), (44, 53)).numpy()

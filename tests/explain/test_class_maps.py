@@ -39,18 +39,36 @@ def test_equal_to_the_definition(model, photos):
     for photo in range(3):
         for rank in range(3):
             label = labels[photo, rank]
-            expected = sum(model.head.weight[label, c] * features[photo, c] for c in range(features.shape[1]))
+            weights = model.head.weight[label] - sum(model.head.weight) / len(model.labels)
+            expected = sum(weights[c] * features[photo, c] for c in range(features.shape[1]))
             torch.testing.assert_close(result[photo, rank], expected, rtol=0, atol=1e-5)
-            torch.testing.assert_close(
-                expected.mean() + model.head.bias[label], scores[photo, label], rtol=0, atol=1e-4
-            )
+            bias = model.head.bias[label] - model.head.bias.mean()
+            distance = scores[photo, label] - scores[photo].mean()
+            torch.testing.assert_close(expected.mean() + bias, distance, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", [True, False], ids=["linear head", "no head"])
+def test_what_changes_no_prediction_changes_no_map(model, photos, head):
+    """The same weights added to those of every label move all logits alike."""
+    model = model.double()
+    x, labels = photos.double(), torch.tensor([[0, 2], [1, 0], [4, 3]])
+    linear = model.head
+    if not head:
+        model.head = None
+    before, chances = class_maps(x, model, labels), model(x).softmax(1)
+    robust = robust_cam(x, model, top_k=3, combination="geometric-mean")
+    linear.weight.sub_(10 * linear.weight.abs().max())
+    torch.testing.assert_close(model(x).softmax(1), chances)
+    torch.testing.assert_close(class_maps(x, model, labels), before)
+    torch.testing.assert_close(robust_cam(x, model, top_k=3, combination="geometric-mean"), robust)
 
 
 def test_layercam_leaves_out_of_cam_what_speaks_against(model, photos):
     model = model.double()
     x, labels = photos.double(), torch.tensor([[0, 2], [1, 0], [4, 3]])
     _, features = model.with_features(x)
-    weights = model.head.weight[labels].clamp(min=0) / features[0, 0].numel()
+    weights = model.head.weight - sum(model.head.weight) / len(model.labels)
+    weights = weights[labels].clamp(min=0) / features[0, 0].numel()
     expected = torch.einsum("bkc,bchw->bkhw", weights, features)
     model.head = None
     torch.testing.assert_close(class_maps(x, model, labels), expected)
@@ -70,10 +88,21 @@ def test_combinations_by_their_formulas():
     maps = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for photo, planes in enumerate(maps.numpy()):
         each = np.stack([stretched(plane) for plane in planes])
-        geometric = stretched(np.prod(each, 0) ** (1 / 4))
+        geometric = stretched(np.prod(0.1 + 0.9 * each, 0) ** (1 / 4))
         halving = stretched(sum(plane / 2 ** (rank + 1) for rank, plane in enumerate(each)))
         np.testing.assert_allclose(combined(maps, "geometric-mean")[photo, 0], geometric, atol=1e-12)
         np.testing.assert_allclose(combined(maps, "halving-weights")[photo, 0], halving, atol=1e-12)
+
+
+def test_where_one_map_is_zero_the_others_still_count():
+    """Five maps that are positive at one place each, the last place in none of them."""
+    maps = torch.zeros(1, 5, 1, 6)
+    maps[0, range(5), 0, range(5)] = 1
+    maps[0, 1, 0, 0] = 0.5
+    result = combined(maps, "geometric-mean")[0, 0, 0]
+    assert result[0] == 1
+    assert result[5] == 0
+    assert (result[1:5] > 0.1).all()
 
 
 def test_an_unknown_combination_is_refused():

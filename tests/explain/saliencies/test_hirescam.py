@@ -20,14 +20,16 @@ def test_hirescam_lies_where_the_maxima_are(x):
     model, linear = behind_a_maximum()
     scores = model(x)
     by_place = evidence(x, model)
-    torch.testing.assert_close(by_place, where_the_maxima_are(model, x, linear.weight[scores.argmax(1)]))
-    torch.testing.assert_close(by_place.sum((1, 2, 3)), scores.amax(1))
+    weights = linear.weight[scores.argmax(1)] - sum(linear.weight) / 5
+    torch.testing.assert_close(by_place, where_the_maxima_are(model, x, weights))
+    torch.testing.assert_close(by_place.sum((1, 2, 3)), scores.amax(1) - scores.mean(1))
     torch.testing.assert_close(saliency(x, model, method="hirescam"), by_place.clamp(min=0))
 
 
 def test_formula(model):
-    """Draelos and Carin 2020, eq. 3: slopes times features, head or not."""
-    expected = r"M = \mathrm{ReLU}\left( \sum_k \frac{\partial f_{\hat{y}}}{\partial A_k} \odot A_k \right)"
+    """Draelos and Carin 2020, eq. 3: slopes times features, head or not; of the distance from the mean."""
+    slope = r"\frac{\partial (f_{\hat{y}} - \overline{f})}{\partial A_k}"
+    expected = rf"M = \mathrm{{ReLU}}\left( \sum_k {slope} \odot A_k \right)"
     for options in ({}, {"top_k": 1}, {"loss": "top score"}):
         assert formula("hirescam", model, **options) == expected
     model.head = None
