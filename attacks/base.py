@@ -229,9 +229,24 @@ def story_of(x: Tensor, trace: Trace) -> list[Step]:
     """The steps of an attack that has run."""
     steps = [Step("photo", x, "photo", "The photo as the classifier gets it.")]
     if trace.mask is not None:
-        steps.append(Step("patch mask", trace.mask, "mask", "White: where the attack may write."))
+        steps.append(
+            Step(
+                "patch mask",
+                trace.mask,
+                "mask",
+                "White: where the attack may write.",
+                empty="the patch lies on no pixel",
+            )
+        )
     steps.append(
-        Step("perturbation", trace.attacked - x, "signed", "What the attack adds and takes away.", r"x' - x")
+        Step(
+            "perturbation",
+            trace.attacked - x,
+            "signed",
+            "What the attack adds and takes away.",
+            r"x' - x",
+            empty="the attack changed nothing",
+        )
     )
     steps.append(Step("result", trace.attacked, "photo", "What the classifier now sees."))
     return steps

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +54,8 @@ class Classifier(nn.Module):
         stand_in: what ``stage`` puts out where that is no convolutional map, in words; else empty.
         sure_from: probability of the likeliest label under which the classifier is not sure; 0 where nobody
             has measured that.
+        map_health: by name of a map what was measured of it in front of this classifier, as
+            ``explain.MapHealth`` has it; empty where nobody has.
     """
 
     mean: Tensor
@@ -76,6 +80,7 @@ class Classifier(nn.Module):
         smallest_size: int = 1,
         stand_in: str = "",
         sure_from: float = 0.0,
+        map_health: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self.name = name
@@ -87,6 +92,7 @@ class Classifier(nn.Module):
         self.smallest_size = smallest_size
         self.stand_in = stand_in
         self.sure_from = sure_from
+        self.map_health = map_health
         # Channel by channel inside each pixel: convolutions take a fifth less time on a CPU.
         self.network = network.to(memory_format=torch.channels_last)
         # Plain references: as submodules they would be registered twice.

@@ -135,6 +135,7 @@ def load_builtin(name: str = BUILTIN, *, device: torch.device, assets: Path = AS
             saliency=card["saliency"],
             smallest_size=network.smallest_size,
             sure_from=float(card.get("confidence", {}).get("sure_from", 0)),
+            map_health=card.get("maps", {}).get("by_name", {}),
         )
     except ClassifierError:
         raise

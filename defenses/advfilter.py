@@ -104,6 +104,7 @@ class AdvFilter(Defense):
                 "The largest weight of each pixel's kernels: at 1 it is kept, below it is mixed with others.",
                 r"U_\mathrm{sl} = \max_k \varphi_\mathrm{sl}(x)_k",
                 own_scale=True,
+                empty="no weight of its kernels is over 0",
             ),
             Step(
                 "uncertainty m",
@@ -112,6 +113,7 @@ class AdvFilter(Defense):
                 "The same for the other decoder: is it lower where the attack is?",
                 r"U_\mathrm{m} = \max_k \varphi_\mathrm{m}(x)_k",
                 own_scale=True,
+                empty="no weight of its kernels is over 0",
             ),
             Step(
                 "fusion weight",
@@ -119,6 +121,7 @@ class AdvFilter(Defense):
                 "heat",
                 "Bright: the first decoder's photo counts; dark: the second's.",
                 r"W = \sigma(C([U_\mathrm{sl}, U_\mathrm{m}]))",
+                empty="the second decoder's photo counts everywhere",
             ),
         ]
         formula = r"W \odot \tilde{x}_\mathrm{sl} + (1 - W) \odot \tilde{x}_\mathrm{m}"

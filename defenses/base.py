@@ -118,7 +118,9 @@ def photo_step(x: Tensor) -> Step:
     )
 
 
-def difference_step(result: Tensor, x: Tensor, caption: str, of: str = "T(x)") -> Step:
+def difference_step(
+    result: Tensor, x: Tensor, caption: str, of: str = "T(x)", empty: str = "nothing was changed"
+) -> Step:
     """The last step of a story: the largest change of ``x`` in any channel, (B, 1, H, W).
 
     Args:
@@ -126,9 +128,11 @@ def difference_step(result: Tensor, x: Tensor, caption: str, of: str = "T(x)") -
         x: the photos that the defense got.
         caption: what to look for.
         of: the result's name in the formulas.
+        empty: why nothing was changed where that is so, half a sentence.
     """
     change = (result - x).abs().amax(1, keepdim=True)
-    return Step("difference", change, "heat", caption, rf"\max_c \left| {of} - x \right|", own_scale=True)
+    formula = rf"\max_c \left| {of} - x \right|"
+    return Step("difference", change, "heat", caption, formula, own_scale=True, empty=empty)
 
 
 def defend(defense: Defense, x: Tensor, model: Classifier) -> Outcome:

@@ -82,6 +82,7 @@ class DigitalWatermarking(Looking):
                 "mask",
                 "Where the classifier looks most: the patch alone, or the object too?",
                 rf"B = [\, M > {self.binarise:g}\, \bar{{M}} \,]",
+                empty=f"the saliency is nowhere over {self.binarise:g} × its mean",
             ),
             Step(
                 "after erosion",
@@ -89,6 +90,7 @@ class DigitalWatermarking(Looking):
                 "mask",
                 "Scattered pixels are gone.",
                 rf"E = B \ominus_{{3 \times 3}} \;({self.erosions} \times)",
+                empty="no part of the mask is wide enough to be left",
             ),
             Step(
                 "after dilation",
@@ -96,6 +98,7 @@ class DigitalWatermarking(Looking):
                 "mask",
                 "Does it cover the patch?",
                 rf"D = E \oplus_{{3 \times 3}} \;({self.dilations} \times)",
+                empty="nothing was left to grow",
             ),
             Step(
                 "hole",

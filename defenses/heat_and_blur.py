@@ -10,7 +10,16 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import STANDS_IN, STARTS, propagates, relevance, relevance_formula
+from explain import (
+    STANDS_IN,
+    STARTS,
+    doubt,
+    propagates,
+    relevance,
+    relevance_formula,
+    relevance_name,
+    why_empty,
+)
 from ops.blur import blurred
 from ops.scaling import min_max
 from ops.straight_through import clipped
@@ -121,10 +130,9 @@ class HeatAndBlur(Defense):
                 "relevance",
                 looked,
                 "signed",
-                "Which pixels the activity comes from: does it gather on the object, or on the attack?"
-                if propagates(model)
-                else STANDS_IN,
+                self._note(model),
                 relevance_formula(self.start, model),
+                empty=why_empty(model),
             ),
             Step(
                 "heat",
@@ -132,6 +140,7 @@ class HeatAndBlur(Defense):
                 "heat",
                 "The positive part, smoothed and stretched: bright stays sharp, dark is blurred.",
                 r"H = b + (1 - b)\, \mathrm{minmax}(G * \max(R, 0))^{\gamma}",
+                empty="the positive part is the same everywhere once it is smoothed",
             ),
             Step(
                 "hot blur",
@@ -158,6 +167,14 @@ class HeatAndBlur(Defense):
                 result, x, "All that was changed: is more of it off the object than on it?", of="x'"
             ),
         ]
+
+    def _note(self, model: Classifier) -> str:
+        """What to look for in the relevance."""
+        if not propagates(model):
+            return STANDS_IN
+        return doubt(relevance_name(self.start), model) or (
+            "Which pixels the activity comes from: does it gather on the object, or on the attack?"
+        )
 
     def relevance(self, x: Tensor, model: Classifier) -> Tensor:
         """R of photos ``x`` (B, 3, H, W): (B, 1, H, W), signed."""

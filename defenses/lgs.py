@@ -111,6 +111,7 @@ class LGS(Defense):
                 "heat",
                 "Bright where neighbouring pixels differ: edges, texture, and above all a noisy patch.",
                 r"g = \mathrm{minmax} \sqrt{(\partial x / \partial a)^2 + (\partial x / \partial b)^2}",
+                empty="the gradient is the same everywhere",
             ),
             Step(
                 "kept windows",
@@ -118,6 +119,7 @@ class LGS(Defense):
                 "heat",
                 "Only windows that are busy on average are left: is the patch among them, and what else is?",
                 rf"\hat{{g}} = g \odot [\, \bar{{g}}_{{\mathrm{{window}}}} > {self.threshold:g} \,]",
+                empty=f"no window's mean gradient is over the threshold of {self.threshold:g}",
             ),
             *selection,
             Step(
@@ -126,6 +128,7 @@ class LGS(Defense):
                 "heat",
                 "The share of each pixel that is taken away; where it is 1, the pixel turns black.",
                 rf"\mathrm{{clip}}(\lambda \, {self.REGION},\, 0,\, 1){_own_lam(lam)}",
+                empty="λ is 0 or no busy window is part of the region",
             ),
             Step(
                 "result",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense
-from explain import LOSSES, SALIENCIES, formula, resolved_method, saliency
+from explain import LOSSES, SALIENCIES, doubt, formula, resolved_method, saliency, saliency_name
 from story import Step, param
 
 saliency_field = partial(
@@ -74,15 +74,20 @@ class Looking(Defense):
 
     def saliency_step(self, x: Tensor, model: Classifier) -> Step:
         """M as a step."""
+        name = resolved_method(self.saliency, model)
+        method = SALIENCIES[name]
+        if method.applies(model):
+            note = doubt(saliency_name(name), model) or _BRIGHT
+        else:
+            note = f"{self.saliency} does not apply to this network: its class activation map stands in."
         return Step(
             "saliency",
             self.look(x, model),
             "heat",
-            _BRIGHT
-            if SALIENCIES[resolved_method(self.saliency, model)].applies(model)
-            else f"{self.saliency} does not apply to this network: its class activation map stands in.",
+            note,
             formula(self.saliency, model, top_k=self.top_k, loss=self.loss),
             own_scale=True,
+            empty=method.empty,
         )
 
 

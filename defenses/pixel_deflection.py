@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from explain import COMBINATIONS, FLOOR, kept_with_it, robust_cam
+from explain import COMBINATIONS, FLOOR, doubt, kept_with_it, robust_cam, robust_cam_name
 from ops import restoration
 from ops.deflection import Deflections, deflect, draw, moved
 from ops.straight_through import clipped
@@ -170,10 +170,12 @@ class PixelDeflection(Defense):
                 "robust cam",
                 spared,
                 "heat",
-                "Where the predicted objects are; bright pixels are spared. No map: everything is dark."
-                if self.map != "none"
-                else "No map: every pixel is as likely to be moved as any other.",
+                doubt(robust_cam_name(self.combine), model)
+                or "Where the predicted objects are; bright pixels are spared.",
                 self._map_formula(),
+                empty="the maps of the predicted labels are the same everywhere"
+                if self.map != "none"
+                else "there is no map: every pixel is as likely to be moved as any other",
             ),
             Step(
                 "deflected",
@@ -190,6 +192,7 @@ class PixelDeflection(Defense):
                 "mask",
                 "White where a pixel has another's colour: are there more of them off the object than on it?",
                 arrows=whence,
+                empty="no pixel was moved",
             ),
             Step(
                 "wavelet bands",
@@ -197,6 +200,7 @@ class PixelDeflection(Defense):
                 "heat",
                 "What is left of the details, coarse to fine from the top left; noise should be gone.",
                 self._shrinkage_formula(),
+                empty="no detail is left",
             ),
             Step(
                 "result",

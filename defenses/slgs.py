@@ -87,6 +87,7 @@ class SLGS(Looking, LGS):
                 "mask",
                 "Saliency above its mean: the patch, and scattered pixels all over the photo.",
                 rf"B = [\, M > {'' if self.binarise == 1 else f'{self.binarise:g}'}\, \bar{{M}} \,]",
+                empty=f"the saliency is nowhere over {self.binarise:g} × its mean",
             ),
             Step(
                 "after erosion",
@@ -94,6 +95,7 @@ class SLGS(Looking, LGS):
                 "mask",
                 "A pixel stays only if all nine around it are in the mask: scattered ones disappear.",
                 rf"E = B \ominus_{{3 \times 3}} \;({self.erosions} \times)",
+                empty="no part of the mask is wide enough to be left",
             ),
             Step(
                 "after dilation",
@@ -101,6 +103,7 @@ class SLGS(Looking, LGS):
                 "mask",
                 "What is left grows again and its holes close: does it cover the patch?",
                 rf"D = E \oplus_{{3 \times 3}} \;({self.dilations} \times)",
+                empty="nothing was left to grow",
             ),
             Step(
                 "selected region",

@@ -86,7 +86,12 @@ class SmoothingVote(Defense):
                 "The sharpest picture with the accepted label; of a rejected photo the one blurred most.",
                 self._rule_formula(),
             ),
-            difference_step(result, x, "Dark all over where the photo itself had the accepted label."),
+            difference_step(
+                result,
+                x,
+                "What the blur took from the photo that has the accepted label.",
+                empty="the photo itself has the accepted label",
+            ),
         ]
 
     def _rule_formula(self) -> str:

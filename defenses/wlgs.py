@@ -67,5 +67,6 @@ class WLGS(Looking, LGS):
             "signed",
             "Above 0 the classifier looks more than on average and the photo is smoothed; below 0 it is not.",
             f"W = {formula}",
+            empty="the saliency is the same everywhere",
         )
         return [looks, step], weight * kept

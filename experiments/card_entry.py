@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from classifiers import builtin_names
@@ -28,7 +30,13 @@ def check_write(given: Namespace) -> None:
 
 
 def keep(
-    given: Namespace, classifier: Classifier, entry: str, figures: dict[str, Any], more: str, module: str
+    given: Namespace,
+    classifier: Classifier,
+    entry: str,
+    figures: dict[str, Any],
+    more: str,
+    module: str,
+    decided: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Writes the figures where the command line wants them: into ``--json``, with ``--write`` on the card.
 
@@ -39,6 +47,7 @@ def keep(
         figures: what was measured.
         more: of the command that measures them again, behind its name, classifier and photos.
         module: of that command.
+        decided: other entries of the card, which the figures decide.
     """
     if given.json:
         text = json.dumps({"classifier": classifier.identity, **figures}, indent=1)
@@ -46,4 +55,4 @@ def keep(
     if given.write:
         files = builtin_files(given.classifier)
         command = f"python -m {module} --write --classifier {given.classifier} --photos PHOTOS{more}"
-        write_card(files.card, files.read_card() | {entry: figures | {"command": command}})
+        write_card(files.card, files.read_card() | {entry: figures | {"command": command}, **decided})

@@ -13,6 +13,8 @@ from explain.memo import remembered
 from ops.scaling import mean, min_max
 
 COMBINATIONS = ("geometric-mean", "halving-weights")
+NOTHING_SPEAKS = "no place speaks more for the predicted label than for the average one"
+"""Why the positive part of a class activation map is empty where it is."""
 FLOOR = 0.1
 """What "geometric-mean" lays under each map, of its range: a product with an exact 0 forgets all others."""
 

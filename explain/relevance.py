@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from classifiers.base import Classifier
 from classifiers.efficientnet import EfficientNetLite, InvertedBlock
 from classifiers.network import Block, ResidualNet, VGGNet
-from explain.class_maps import cam_formula, enlarged, top_maps
+from explain.class_maps import NOTHING_SPEAKS, cam_formula, enlarged, top_maps
 from explain.memo import remembered
 from explain.twin import twin_of
 
@@ -112,6 +112,11 @@ def relevance_formula(start: str, model: Classifier) -> str:
     if STARTS[start].uses_top_k:
         return r"R = \sum_{i=1}^{K} " + cam_formula(model, r"\hat{y}_i")
     return f"R = {cam_formula(model)}"
+
+
+def why_empty(model: Classifier) -> str:
+    """Why the positive part of ``relevance`` is 0 everywhere where it is, half a sentence."""
+    return "no relevance reaches the pixels" if propagates(model) else NOTHING_SPEAKS
 
 
 def _class_map(x: Tensor, model: Classifier, labels: int) -> Tensor:

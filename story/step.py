@@ -26,6 +26,7 @@ class Step:
             quantities without a natural unit such as a gradient.
         arrows: (B, N, 4) whole numbers, row and column where an arrow begins and where it ends, drawn over
             the map when zoomed in; a row of -1 is no arrow. None for a map without any.
+        empty: why the map is 0 everywhere where it is, half a sentence behind "because"; a photo needs none.
     """
 
     name: str
@@ -35,6 +36,13 @@ class Step:
     formula: str = ""
     own_scale: bool = False
     arrows: Tensor | None = None
+    empty: str = ""
+
+    def words(self, index: int = 0) -> str:
+        """What to look for in the map of photo ``index``; where it is 0 everywhere, why it is."""
+        if self.kind == "photo" or not self.empty or bool(self.map[index].any()):
+            return self.note
+        return f"Empty because {self.empty}."
 
 
 def by_name(steps: Sequence[Step], name: str) -> Step:

@@ -1,9 +1,11 @@
-"""How sure a share is that was counted in a few trials."""
+"""How sure a share is that was counted in a few trials, and a mean that was taken over a few photos."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+from torch import Tensor
 
 _Z = 1.959963984540054
 """Standard deviations on either side that hold 95 % of a normal distribution."""
@@ -25,6 +27,19 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
     return (0.0 if hits == 0 else middle - half), (1.0 if hits == trials else middle + half)
+
+
+def mean_interval(values: Tensor) -> tuple[float, float, float]:
+    """The mean of ``values`` (N,) and the ends of its 95 % interval, by the normal distribution.
+
+    Raises:
+        ValueError: fewer than two values, which have no spread.
+    """
+    if len(values) < 2:
+        raise ValueError(f"an interval of a mean needs at least two values, not {len(values)}")
+    exact = values.double()
+    middle, half = exact.mean().item(), _Z * exact.std().item() / math.sqrt(len(values))
+    return middle, middle - half, middle + half
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,10 @@ def origins(x: Tensor, model: Classifier, top_k: int) -> Origins:
     """Of the map of ``top_k`` labels for one photo (1, 3, H, W)."""
     maps = min_max(enlarged(top_maps(x, model, top_k=top_k), x.shape[-2:]))
     top = model.top(logits(x, model), maps.shape[1])[0]
-    steps = (Step(line.label, maps[:, k : k + 1], "heat") for k, line in enumerate(top))
+    steps = (
+        Step(line.label, maps[:, k : k + 1], "heat", empty="this map is the same everywhere")
+        for k, line in enumerate(top)
+    )
     return Origins(tuple(top), tuple(steps))
 
 
@@ -166,8 +169,13 @@ def look_inside(story: Story) -> Inside:
         values=by_name(story.steps, "robust cam").map[0, 0],
         moved=by_name(story.steps, "moved").map[0, 0] > 0,
         coefficients=(
-            Step("before shrinkage", mosaic(shrunk.before, shrunk.rest, shrunk.before, size), "heat"),
-            Step("after shrinkage", after, "heat"),
+            Step(
+                "before shrinkage",
+                mosaic(shrunk.before, shrunk.rest, shrunk.before, size),
+                "heat",
+                empty="the photo has no detail",
+            ),
+            Step("after shrinkage", after, "heat", empty="no detail is left"),
         ),
         bands=tuple(bands),
     )

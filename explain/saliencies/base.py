@@ -68,11 +68,13 @@ class Saliency(ABC):
     """Where a classifier looks, by one method; without any state, so that all may share one instance.
 
     ``uses_loss`` says whether the map follows a ``Loss``, else it is the same for all of them; ``is_random``
-    whether another seed may give another map.
+    whether another seed may give another map; ``empty`` why a map is 0 everywhere where it is, half a
+    sentence.
     """
 
     uses_loss: ClassVar[bool] = True
     is_random: ClassVar[bool] = False
+    empty: ClassVar[str] = "no pixel changes the loss"
 
     def applies(self, model: Classifier) -> bool:  # noqa: ARG002
         """Whether ``model`` has what it needs; where not, another method stands in and no page offers it."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from explain.class_maps import cam_formula, enlarged, top_maps
+from explain.class_maps import NOTHING_SPEAKS, cam_formula, enlarged, top_maps
 from explain.saliencies.base import Loss, Saliency
 
 
@@ -18,6 +18,7 @@ class CAM(Saliency):
     """
 
     uses_loss: ClassVar[bool] = False
+    empty: ClassVar[str] = NOTHING_SPEAKS
 
     def formula(self, model: Classifier) -> str:
         """The exact map's, or LayerCAM's."""

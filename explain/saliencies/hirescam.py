@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from classifiers.base import Classifier
-from explain.class_maps import enlarged, evidence, slope_formula
+from explain.class_maps import NOTHING_SPEAKS, enlarged, evidence, slope_formula
 from explain.saliencies.base import Loss, Saliency
 
 
@@ -21,6 +21,7 @@ class HiResCAM(Saliency):
     """
 
     uses_loss: ClassVar[bool] = False
+    empty: ClassVar[str] = NOTHING_SPEAKS
 
     def formula(self, model: Classifier) -> str:  # noqa: ARG002
         """What speaks against the label is subtracted before the rest is kept."""

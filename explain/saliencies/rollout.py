@@ -34,6 +34,7 @@ class Rollout(Saliency):
     """
 
     uses_loss: ClassVar[bool] = False
+    empty: ClassVar[str] = "no place is attended to"
 
     def applies(self, model: Classifier) -> bool:
         """To timm's ViTs."""

@@ -173,6 +173,7 @@ class TestEveryAttack:
         assert torch.equal(steps[0].map, photos)
         assert torch.equal(steps[-1].map, trace.attacked)
         assert torch.equal(steps[-2].map, trace.attacked - photos)
+        assert all(step.empty for step in steps if step.kind != "photo")
         assert torch.equal(attack(photos, y, tiny_classifier), trace.attacked)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1), (2, 3), (20, 300)])

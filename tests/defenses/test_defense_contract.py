@@ -3,6 +3,7 @@
 import json
 import re
 from contextlib import suppress
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -93,6 +94,9 @@ def test_every_step_keeps_the_promise_of_its_kind(defense, photos, tiny_classifi
             assert ((step.map == 0) | (step.map == 1)).all()
         assert step.name == step.name.lower().strip()
         assert step.note.endswith((".", "?"))
+        nothing = replace(step, map=torch.zeros_like(step.map)).words()
+        assert nothing == (step.note if step.kind == "photo" else f"Empty because {step.empty}.")
+        assert step.kind == "photo" or (step.empty and not step.empty.endswith("."))
         assert step.formula.count("{") == step.formula.count("}")
         assert len(re.findall(r"\\left\b", step.formula)) == len(re.findall(r"\\right\b", step.formula))
 

@@ -143,7 +143,11 @@ def show_result(scene: Scene, result: Result) -> None:
         replace(by_name(story.attack_steps, "result"), name="photo with the patch"),
         looked,
         replace(
-            looked, name="under the patch", map=under, note="What of it the patch takes away.", own_scale=True
+            looked,
+            name="under the patch",
+            map=under,
+            note="What of it the patch takes away.",
+            empty="the patch covers nothing of it",
         ),
     ]
     story_viewer(panels_of(panels), key="library_story", side_by_side=True)
@@ -157,7 +161,14 @@ def _looked(scene: Scene, story: Story) -> Step:
         note = (
             f"Where the clean photo says {story.labels[story.source]}, as far as it is above the map's mean."
         )
-        return Step("class activation map", activation, "heat", note, own_scale=True)
+        return Step(
+            "class activation map",
+            activation,
+            "heat",
+            note,
+            own_scale=True,
+            empty="the map is the same everywhere",
+        )
 
     return workbench().once(("cam", scene.key), ask)
 

@@ -81,7 +81,7 @@ def panels_of(steps: Sequence[Step], index: int = 0) -> list[Panel]:
 def _panel(step: Step, index: int) -> Panel:
     maps = step.map[index].detach().cpu()
     lines = None if step.arrows is None else step.arrows[index].cpu()
-    key = (step.name, step.kind, step.note, step.formula, step.own_scale)
+    key = (step.name, step.kind, step.note, step.formula, step.own_scale, step.empty)
     kept = _panels.get(key)
     if kept is not None and _same(kept[0], maps) and _same(kept[1], lines):
         return kept[2]
@@ -106,7 +106,7 @@ def _drawn(step: Step, index: int, maps: Tensor, lines: Tensor | None) -> Panel:
         legend=legend(step.kind),
         limits=(low, high),
         kind=step.kind,
-        note=step.note,
+        note=step.words(index),
         formula=step.formula,
         values=values if channels > 1 else values[..., 0],
         alt=alt,

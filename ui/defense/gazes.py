@@ -11,7 +11,7 @@ from torch import Tensor
 from classifiers import Classifier
 from defenses import Looking
 from evaluation.one_photo.story import Story
-from explain import resolved_method, share_inside
+from explain import SALIENCIES, doubt, resolved_method, saliency_name, share_inside
 from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
@@ -30,12 +30,14 @@ class Gaze:
     Attributes:
         method: of ``explain.SALIENCIES``.
         png: the map.
-        on_patch: share of the map inside the patch; None without one.
+        on_patch: share of the map inside the patch; None without one, and of an empty map.
+        words: why the map is empty, or why it should not be trusted; empty where neither is so.
     """
 
     method: str
     png: bytes
     on_patch: float | None
+    words: str
 
 
 def section(scene: Scene, _result: Result | None, story: Story) -> None:
@@ -74,14 +76,16 @@ def gazes_of(bench: Workbench, scene: Scene, story: Story) -> list[Gaze]:
 
 def _gaze(defense: Looking, method: str, x: Tensor, mask: Tensor | None, model: Classifier) -> Gaze:
     looked = defense.look(x, model, method)
-    picture = to_png(render(Step(method, looked, "heat", own_scale=True)))
+    note, empty = doubt(saliency_name(method), model), SALIENCIES[method].empty
+    step = Step(method, looked, "heat", note, own_scale=True, empty=empty)
     share = float(share_inside(looked, mask.to(looked))) if mask is not None and bool(looked.sum()) else None
-    return Gaze(method, picture, share)
+    return Gaze(method, to_png(render(step)), share, step.words())
 
 
 def _caption(gaze: Gaze, *, in_use: bool) -> str:
     share = "" if gaze.on_patch is None else f", {percent(gaze.on_patch)} of it on the patch"
-    return f"{gaze.method}{' (in use)' if in_use else ''}{share}"
+    caption = f"{gaze.method}{' (in use)' if in_use else ''}{share}"
+    return ". ".join(filter(None, (caption, gaze.words)))
 
 
 def _why(scene: Scene, defense: Looking) -> str:

@@ -12,7 +12,7 @@ import streamlit as st
 from defenses import HeatAndBlur
 from evaluation.one_photo.heat_and_blur import Heats, Survival, heats, survival
 from evaluation.one_photo.story import Story
-from explain import STANDS_IN, STARTS, propagates
+from explain import STANDS_IN, STARTS, propagates, why_empty
 from photos import Photo, gallery, read_photo, readable
 from story import Step
 from story.render import render, to_png
@@ -47,15 +47,16 @@ def more(scene: Scene, result: Result | None, story: Story) -> None:
         ("heats", scene.key, result.attempt.key, defense),
         lambda: heats(story.clean.x, attacked, scene.classifier, defense),
     )
-    _side_by_side(by_start)
+    _side_by_side(by_start, scene)
     _many(scene, result, defense)
 
 
-def _side_by_side(by_start: dict[str, Heats]) -> None:
+def _side_by_side(by_start: dict[str, Heats], scene: Scene) -> None:
     st.markdown(
         "The heat of the clean and of the attacked photo, for each start of the relevance. A correlation of "
         "1 means that the attack has not moved it at all; near 0, nothing of it has survived."
     )
+    why = why_empty(scene.classifier)
     for column, (start, kept) in zip(st.columns(len(by_start), gap="medium"), by_start.items(), strict=True):
         column.markdown(f"**{start}**: correlation **{kept.correlation:.2f}**")
         # Side by side on a phone too, where columns would lie below each other.
@@ -65,7 +66,7 @@ def _side_by_side(by_start: dict[str, Heats]) -> None:
                     to_png(render(Step("heat", heat, "heat"))),
                     width=_SIDE,
                     output_format="PNG",
-                    caption=name,
+                    caption=name if heat.max() > heat.min() else f"{name}: flat because {why}",
                     alt=f"Heat of the {name} photo, {start}",
                 )
 

@@ -15,6 +15,7 @@ from defenses import PixelDeflection
 from evaluation.measures.metrics import ndcg
 from evaluation.one_photo.pixel_deflection import OBJECT, Inside, look_inside, origins, probabilities
 from evaluation.one_photo.story import Story
+from story import Step
 from story.render import render, to_png
 from ui.attack.running import Result
 from ui.browser import panels_of, story_viewer
@@ -45,13 +46,13 @@ class Views:
     Attributes:
         inside: what its steps were made of.
         top: the labels whose maps make up the robust CAM, likeliest first.
-        maps: these maps as PNG files.
+        maps: these maps as PNG files, each with its label and, where it is empty, why.
         distribution: of the map's values.
     """
 
     inside: Inside
     top: tuple[Prediction, ...]
-    maps: tuple[bytes, ...]
+    maps: tuple[tuple[bytes, str], ...]
     distribution: go.Figure
 
 
@@ -59,15 +60,19 @@ def views(bench: Workbench, scene: Scene, attempt: Attempt | None, story: Story)
     """Of a ``story`` of this photo and attack; what a slider leaves as it is lies on the ``bench``."""
     defense, x = _defense(story), story.undefended.x
 
-    def looked() -> tuple[tuple[Prediction, ...], tuple[bytes, ...]]:
+    def looked() -> tuple[tuple[Prediction, ...], tuple[tuple[bytes, str], ...]]:
         origin = origins(x, scene.classifier, defense.top_k)
-        return origin.top, tuple(to_png(render(step)) for step in origin.maps)
+        return origin.top, tuple((to_png(render(step)), _caption(step)) for step in origin.maps)
 
     top, maps = bench.once(("origins", *_key(scene, attempt), defense.top_k), looked)
     inside = bench.once(("inside", *_key(scene, attempt), defense), lambda: look_inside(story))
     values, moved = inside.values.flatten().cpu().numpy(), inside.moved.flatten().cpu().numpy()
     figure = bench.once(("distribution of the map",), map_figure)
     return Views(inside, top, maps, fill_map_figure(figure, values, values[moved]))
+
+
+def _caption(step: Step) -> str:
+    return ". ".join(filter(None, (step.name, step.words())))
 
 
 def _key(scene: Scene, attempt: Attempt | None) -> tuple[Hashable, ...]:
@@ -85,11 +90,11 @@ def _map(seen: Views, story: Story) -> None:
     names = ", ".join(f"**{line.label}** {percent(line.probability)}" for line in seen.top)
     st.markdown(f"The robust CAM combines the maps of what the classifier takes this photo for: {names}.")
     with st.container(horizontal=True, gap="small"):
-        for line, picture in zip(seen.top, seen.maps, strict=True):
+        for line, (picture, caption) in zip(seen.top, seen.maps, strict=True):
             st.image(
                 picture,
                 width=132,
-                caption=line.label,
+                caption=caption,
                 output_format="PNG",
                 alt=f"Class activation map of {line.label}",
             )

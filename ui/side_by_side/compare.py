@@ -185,6 +185,7 @@ def _pair(cells: Sequence[Cell]) -> None:
             "heat",
             "Bright where the structure of the two differs, whatever their brightness.",
             r"1 - \mathrm{SSIM}",
+            empty="the two are the same picture",
         ),
     ]
     pictures = [to_png(render(step)) for step in panels[:2]]

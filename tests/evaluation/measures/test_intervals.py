@@ -1,7 +1,8 @@
 import pytest
+import torch
 from scipy.stats import binomtest
 
-from evaluation.measures.intervals import wilson
+from evaluation.measures.intervals import mean_interval, wilson
 
 
 @pytest.mark.parametrize("trials", [1, 2, 20, 333, 5000])
@@ -20,3 +21,12 @@ def test_without_trials_nothing_is_known():
 def test_impossible_counts_are_refused(hits):
     with pytest.raises(ValueError, match=f"0 to the 2 trials, not {hits}"):
         wilson(hits, 2)
+
+
+def test_a_mean_by_hand():
+    values = [0.1, 0.4, 0.4, 0.9]
+    spread = (sum((value - 0.45) ** 2 for value in values) / 3) ** 0.5
+    half = 1.959963984540054 * spread / 2
+    assert mean_interval(torch.tensor(values)) == pytest.approx((0.45, 0.45 - half, 0.45 + half))
+    with pytest.raises(ValueError, match="at least two values"):
+        mean_interval(torch.tensor([0.3]))
