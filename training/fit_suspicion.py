@@ -48,6 +48,8 @@ _ROC_POINTS = 101
 FALSE_ALARMS = 0.05
 """Share of the photos of each harmless kind that the alarm may go off on."""
 TARGETS = ("runner-up", "random")
+_FITTING = ("train", "val", "steps", "prior", "ridge")
+"""Fields of the recipe that may change between two runs that go on from one checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,15 @@ class Recipe(Described):
     )
     lams: int = setting(21, low=2, help="number of λ that are tried, evenly over its range")
     steps: int = setting(6, low=1, help="ranges of busy area with a λ of their own")
+    prior: float = setting(
+        50.0, low=0, help="photos' worth by which a range's shares of right labels are drawn to those of all"
+    )
     ridge: float = setting(1e-2, low=0, help="penalty on the squared weights of the standardised signs")
     seed: int = setting(0, low=0, help="number that fixes all that is drawn")
+
+    def measuring(self) -> dict[str, Any]:
+        """The fields that decide what is measured of a photo; the others only what is made of it."""
+        return {name: value for name, value in asdict(self).items() if name not in _FITTING}
 
     def grid(self) -> Tensor:
         """The λ that are tried, from one end of its range to the other."""
@@ -227,17 +236,21 @@ def harmless_scores(rows: Rows, suspicion: Suspicion) -> dict[str, Tensor]:
     return scores | {kind: suspicion.of(rows["stickers"][:, number]) for number, kind in enumerate(STICKERS)}
 
 
-def fit_staircase(area: Tensor, right: Tensor, lams: Tensor, steps: int) -> Staircase:
+def fit_staircase(area: Tensor, right: Tensor, lams: Tensor, steps: int, prior: float) -> Staircase:
     """The λ with most right labels for each of ``steps`` equally frequent ranges of ``area`` (N,).
 
-    A λ is judged with its two neighbours, so that one lucky photo decides little; of equals the least.
+    A λ is judged with its two neighbours, and on the range's photos together with ``prior`` photos that are
+    as all are on average, so that a few lucky ones decide little; of equals the least.
     """
+    everywhere = right.float().mean(0)
     edges = torch.quantile(area, torch.linspace(0, 1, steps + 1)[1:-1]).unique()
     steps_of_photos = torch.bucketize(area, edges)
     best = []
     for step in range(len(edges) + 1):
         inside = right[steps_of_photos == step].float()
-        shares = inside.mean(0) if len(inside) else right.float().mean(0)
+        shares = everywhere
+        if len(inside):
+            shares = (inside.sum(0) + prior * everywhere) / (len(inside) + prior)
         smooth = torch.cat([shares[:1], shares, shares[-1:]]).unfold(0, 3, 1) @ torch.tensor([1.0, 2.0, 1.0])
         best.append(float(lams[int((smooth >= smooth.max() - 1e-6).int().argmax())]))
     return Staircase(tuple(round(edge, 5) for edge in edges.tolist()), tuple(round(lam, 4) for lam in best))
@@ -314,6 +327,8 @@ def collect(
 ) -> Rows:
     """All batches of a part, "train" or "val"; those that the checkpoint holds are not measured again.
 
+    More photos go on from the checkpoint of fewer.
+
     Raises:
         ValueError: the checkpoint belongs to another recipe or classifier.
     """
@@ -322,14 +337,18 @@ def collect(
     many = recipe.train if part == "train" else recipe.val
     photos = [usable[row] for row in order[:many]]
     state = checkpoint.read() or {"train": [], "val": []}
-    for number in range(len(state[part]), -(-len(photos) // recipe.batch)):
+    batches = -(-len(photos) // recipe.batch)
+    # The last batch of fewer photos is a smaller one.
+    if state[part] and batches > len(state[part]) and 2 * recipe.batch > len(state[part][-1]["area"]):
+        state[part].pop()
+    for number in range(len(state[part]), batches):
         began = time.monotonic()
         state[part].append(measured(classifier, source, photos, recipe, number, part))
         checkpoint.save(state)
         done = min((number + 1) * recipe.batch, len(photos))
         line = {"part": part, "photos": done, "of": len(photos)}
         print(json.dumps(line | {"seconds": round(time.monotonic() - began, 1)}), flush=True)
-    return {key: torch.cat([rows[key] for rows in state[part]]) for key in state[part][0]}
+    return {key: torch.cat([rows[key] for rows in state[part][:batches]]) for key in state[part][0]}
 
 
 def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder: Path) -> dict[str, Any]:
@@ -339,7 +358,9 @@ def write(classifier: Classifier, recipe: Recipe, train: Rows, val: Rows, folder
     fitted = Suspicion(tuple(rounded.values()), round(bias, 6), 1.0, classifier.identity, {})
     fitted = replace(fitted, alarm_from=alarm_from(train, fitted))
     lams = recipe.grid()
-    stairs = {name: fit_staircase(train["area"], train[name], lams, recipe.steps) for name in METHODS}
+    stairs = {
+        name: fit_staircase(train["area"], train[name], lams, recipe.steps, recipe.prior) for name in METHODS
+    }
     origin = {
         "classifier": classifier.identity,
         "photo_side": classifier.working_size,
@@ -391,7 +412,7 @@ def main(arguments: list[str] | None = None) -> None:
     checkpoint = Checkpoint(
         given["checkpoint"] or card_file(FOLDER, f"suspicion-{classifier.name}").with_suffix(".pt"),
         {
-            "recipe": asdict(recipe),
+            "recipe": recipe.measuring(),
             "classifier": classifier.identity,
             "patches": [card.sha256 for card in own_patches(classifier)],
             "stickers": list(STICKERS),

@@ -144,6 +144,12 @@ def test_goes_on_where_it_was_stopped(run, monkeypatch):
     assert ran == [(1, "train"), (0, "val"), (1, "val")]
     with pytest.raises(ValueError, match="another recipe or classifier"):
         run("broken", "--seed", "1")
+    # Another fit of the same measurements, and one of more photos than before.
+    ran.clear()
+    assert run("broken", "--ridge", "1")["suspicion"]["weights"] != whole["suspicion"]["weights"]
+    assert ran == []
+    assert run("less", "--train", "1", "--val", "2") != whole
+    assert run("less") == whole
 
 
 def test_the_fit_finds_the_signs_that_count():
@@ -243,9 +249,28 @@ def test_the_staircase_takes_the_best_lambda_of_each_range():
     lams = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
     right = torch.zeros(100, 5, dtype=torch.bool)
     right[:50, 1], right[50:, 3] = True, True
-    stairs = fit_staircase(area, right, lams, 2)
+    stairs = fit_staircase(area, right, lams, 2, 0)
     assert stairs.areas == pytest.approx((0.5,), abs=0.02)
     assert stairs.lams == (1.0, 3.0)
+
+
+def test_a_few_photos_are_drawn_to_what_holds_for_all():
+    lams = torch.linspace(0, 5, 6)
+    area = torch.cat([torch.zeros(4), torch.ones(96)])
+    right = torch.zeros(100, 6, dtype=torch.bool)
+    # Three of the four in the first range are right at λ 1, and all 96 others at λ 4.
+    right[:3, 1], right[4:, 4] = True, True
+    edges = torch.tensor([0.5])
+
+    def lam(prior):
+        stairs = fit_staircase(area, right, lams, 25, prior)
+        assert len(stairs.areas) >= 1
+        return stairs.at(torch.tensor([0.0]))[0].item(), stairs.at(edges + 0.5)[0].item()
+
+    # By hand, λ 1 and λ 4 in the first range: 2 * 3 / 4 and 0 alone; with 10 photos of the average
+    # 2 * (3 + 0.3) / 14 = 0.47 and 2 * 9.6 / 14 = 1.37.
+    assert lam(0) == (1.0, 4.0)
+    assert lam(10) == (4.0, 4.0)
 
 
 def test_the_gain_is_counted_against_the_fixed_lambda_of_the_fit():
