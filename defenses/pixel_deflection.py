@@ -32,9 +32,9 @@ class PixelDeflection(Defense):
     """``deflections`` times in a row, a pixel takes the colour of one nearby; then wavelets smooth the photo.
 
     A pixel is skipped with the probability that the robust CAM (R-CAM) has there, so that most copies fall
-    where the object is not. The R-CAM's geometric mean lies over a floor, which the post does not have
-    (``explain.class_maps.combined``). Equal to the post's sequential loop for the same draws; its test
-    ``x + a > 0``, which leaves out the first row and column, is read as a slip.
+    where the object is not. The maps in it are combined by the paper's weights; the post's geometric mean,
+    a choice, lies over a floor here (``explain.class_maps.combined``). Equal to the post's sequential loop
+    for the same draws; its test ``x + a > 0``, which leaves out the first row and column, is read as a slip.
 
     Source: Prakash et al. 2018, "Deflecting Adversarial Attacks with Pixel Deflection", and the authors'
     post.
@@ -87,7 +87,7 @@ class PixelDeflection(Defense):
     combine: str = param(
         COMBINATIONS[0],
         choices=COMBINATIONS,
-        help="how their maps become one: the post's geometric mean, or the paper's weights 1/2, 1/4, 1/8, …",
+        help="how their maps become one: the paper's weights 1/2, 1/4, 1/8, …, or the post's geometric mean",
         moves=MAPPED,
         advanced=True,
     )
@@ -218,7 +218,7 @@ class PixelDeflection(Defense):
     def _map_formula(self) -> str:
         if self.map == "none":
             return "R = 0"
-        if self.combine == COMBINATIONS[0]:
+        if self.combine == "geometric-mean":
             over = rf"{FLOOR:g} + {1 - FLOOR:g}\, \mathrm{{minmax}}\, \mathrm{{CAM}}_k"
             return rf"R = \mathrm{{minmax}} \left( \prod_{{k=1}}^{{K}} ({over}) \right)^{{1/K}}"
         return r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{minmax}\, \mathrm{CAM}_k"

@@ -12,7 +12,7 @@ from classifiers.base import Classifier
 from explain.memo import remembered
 from ops.scaling import mean, min_max
 
-COMBINATIONS = ("geometric-mean", "halving-weights")
+COMBINATIONS = ("halving-weights", "geometric-mean")
 NOTHING_SPEAKS = "no place speaks more for the predicted label than for the average one"
 """Why the positive part of a class activation map is empty where it is."""
 FLOOR = 0.1
@@ -117,9 +117,12 @@ def _by_place(
 def combined(maps: Tensor, combination: str) -> Tensor:
     """One map of the maps of several labels, likeliest first: (B, K, h, w) -> (B, 1, h, w) in [0, 1].
 
-    Each map is stretched to [0, 1] first. "geometric-mean" is the post's, over a ``FLOOR``: a stretched map
-    is exactly 0 somewhere, LayerCAM at most places behind a maximum, and where one of the maps is 0 the
-    others still count. In "halving-weights", the paper's, the label of rank i = 1, 2, ... counts 1 / 2^i.
+    Each map is stretched to [0, 1] first. In "halving-weights", the paper's, the label of rank i = 1, 2, ...
+    counts 1 / 2^i, and a map's exact zeros take nothing from the others. "geometric-mean" is the post's, over
+    a ``FLOOR``: a stretched map is exactly 0 somewhere, LayerCAM at most places behind a maximum, and where
+    one of the maps is 0 the others still count. By the deletion test the paper's says more of what the small
+    classifiers decide by (``experiments.map_faithfulness``): the fifth of 112 labels is hardly likely, and in
+    a product its map counts as much as the first.
 
     Raises:
         ValueError: an unknown combination.

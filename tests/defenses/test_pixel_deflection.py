@@ -40,7 +40,7 @@ def test_equal_to_loop_and_scikit_image(photos, tiny_classifier, channels, map_n
     if map_name == "none":
         assert spared.max() == 0
     else:
-        torch.testing.assert_close(spared, robust_cam(x, model, top_k=5, combination="geometric-mean"))
+        torch.testing.assert_close(spared, robust_cam(x, model, top_k=5, combination="halving-weights"))
 
 
 def test_the_map_spares_the_object(photos, tiny_classifier):
@@ -93,15 +93,14 @@ SOFT = r"\hat{d} = \mathrm{sign}(d)\, (|d| - t)_+, \quad t = \sigma^2 / \sqrt{\o
 HARD = r"\hat{d} = d\, [\, |d| \geq t \,], \quad t = \sigma^2 / \sqrt{\overline{d^2} - \sigma^2}"
 STEPS = {
     "photo": "x",
-    "robust cam": r"R = \mathrm{minmax} \left( "
-    r"\prod_{k=1}^{K} (0.1 + 0.9\, \mathrm{minmax}\, \mathrm{CAM}_k) \right)^{1/K}",
+    "robust cam": r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{minmax}\, \mathrm{CAM}_k",
     "deflected": r"x_p \leftarrow x_{p + \delta}, \quad \delta \in [-w, w]^2, \quad P(p) \propto 1 - R_p",
     "moved": "",
     "wavelet bands": SOFT,
     "result": "",
     "difference": r"\max_c \left| T(x) - x \right|",
 }
-"""Prakash et al. 2018 and the post to it, over a floor.
+"""Prakash et al. 2018; the post to it, over a floor.
 
 BayesShrink: Chang, Yu and Vetterli 2000, eq. 3 and 9.
 """
@@ -112,8 +111,9 @@ def test_steps_and_their_formulas(photos, tiny_classifier):
     others = ("tvm", "bilateral", "non-local-means", "wiener", "none")
     assert changes(PixelDeflection, photos[:1], tiny_classifier) == {
         ("map", "none"): {"robust cam": "R = 0"},
-        ("combine", "halving-weights"): {
-            "robust cam": r"R = \mathrm{minmax} \sum_{k=1}^{K} 2^{-k}\, \mathrm{minmax}\, \mathrm{CAM}_k"
+        ("combine", "geometric-mean"): {
+            "robust cam": r"R = \mathrm{minmax} \left( "
+            r"\prod_{k=1}^{K} (0.1 + 0.9\, \mathrm{minmax}\, \mathrm{CAM}_k) \right)^{1/K}"
         },
         ("shrinkage", "hard"): {"wavelet bands": HARD},
         **{("denoiser", denoiser): {"wavelet bands": r"\hat{d} = d"} for denoiser in others},
