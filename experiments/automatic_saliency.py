@@ -36,8 +36,10 @@ from explain import doubt, offered, saliency, saliency_name, share_inside
 from photos import Source, open_source
 from story.table import markdown_table
 
-AREA = 0.05
-"""Of the photo, for the patch that LaVAN learns."""
+AREA = 0.1
+"""Of the photo, for the patch that LaVAN learns: one so large fools every built-in classifier."""
+FEWEST = 10
+"""Photos that patches must fool, all patches together, for the figures to say anything."""
 DIGITS = 4
 
 
@@ -61,16 +63,20 @@ def measure(classifier: Classifier, source: Source, *, size: int, limit: int, se
         the share of the map ``on patch`` over these photos. A patch that fools no photo has no shares.
 
     Raises:
-        ValueError: no patch fools any photo.
+        ValueError: the patches fool fewer than ``FEWEST`` photos.
     """
     photos = right_photos(source, classifier, size, limit, seed)
     rows = [
         _gathered(classifier, photos, attack, goals, title)
         for title, attack, goals in patches(classifier, photos, seed)
     ]
+    count = sum(row["fooled"] for row in rows)
+    if count < FEWEST:
+        raise ValueError(
+            f"the patches fool {classifier.name} on {count} of {len(photos)} photos, and "
+            f"{FEWEST} are needed: take more photos"
+        )
     fooling = [row for row in rows if row["fooled"]]
-    if not fooling:
-        raise ValueError(f"no patch fools {classifier.name} on any of {len(photos)} photos")
     mean = {
         method: round(sum(row["on patch"][method] for row in fooling) / len(fooling), DIGITS)
         for method in offered(classifier)

@@ -30,6 +30,7 @@ def one_patch(monkeypatch):
         yield "nothing", Nothing(share=0.2), goals
 
     monkeypatch.setattr(automatic_saliency, "patches", two)
+    monkeypatch.setattr(automatic_saliency, "FEWEST", 1)
 
 
 def by_hand(model, photos, seed):
@@ -72,9 +73,9 @@ def test_what_the_deletion_test_doubts_is_never_taken(tiny_classifier):
         best(mean, tiny_classifier)
 
 
-def test_where_no_patch_fools_it_says_so(labelled_source, tiny_classifier, one_patch, monkeypatch):
+def test_where_too_few_are_fooled_it_says_so(labelled_source, tiny_classifier, one_patch, monkeypatch):
     monkeypatch.setattr(automatic_saliency, "attacked_by", lambda _attack, _model, x, *_: x)
-    with pytest.raises(ValueError, match="no patch fools tiny on any of 3 photos"):
+    with pytest.raises(ValueError, match="the patches fool tiny on 0 of 3 photos, and 1 are needed"):
         measure(tiny_classifier, labelled_source, size=64, limit=3, seed=0)
 
 
@@ -107,5 +108,5 @@ def test_the_cards_method_is_the_best_of_its_figures(name):
 def test_the_patches_are_lavans_and_those_of_the_classifier(labelled_source, tiny_classifier):
     photos = right_photos(labelled_source, tiny_classifier, 64, 3, 0)
     ((title, attack, goals),) = automatic_saliency.patches(tiny_classifier, photos, 0)
-    assert (title, attack.share) == ("LaVAN per photo, 5 %", 0.05)
+    assert (title, attack.share) == ("LaVAN per photo, 10 %", 0.1)
     assert torch.equal(goals, photos.targets(5, 0))

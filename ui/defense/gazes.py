@@ -20,7 +20,7 @@ from ui.session.scene import Scene
 from ui.session.workbench import Workbench, workbench
 
 METHODS = ("gradient", "cam")
-"""Saliency maps that are shown beside each other."""
+"""Saliency maps that are shown beside each other, and beside them the one that ``auto`` takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def section(scene: Scene, _result: Result | None, story: Story) -> None:
 
 
 def gazes_of(bench: Workbench, scene: Scene, story: Story) -> list[Gaze]:
-    """Where the classifier looks on the photo that is defended, by each of ``METHODS``."""
+    """Where the classifier looks on the photo that is defended, by ``METHODS`` and by the ``auto`` one."""
     defense = story.defense
     assert isinstance(defense, Looking)
     x = story.undefended.x
@@ -70,7 +70,7 @@ def gazes_of(bench: Workbench, scene: Scene, story: Story) -> list[Gaze]:
     key = ("gaze", scene.classifier.identity, defense.top_k, defense.loss, defense.seed, *marks)
     return [
         bench.once((*key, method), partial(_gaze, defense, method, x, mask, scene.classifier))
-        for method in METHODS
+        for method in dict.fromkeys((*METHODS, scene.classifier.saliency))
     ]
 
 
