@@ -2,7 +2,7 @@
 
 ``--photos SOURCE`` are labelled photos; ``--limit`` of those that the classifier gets right are attacked, and
 so is the gallery, at every rung of a ladder: small changes at several ε, every ready-made patch that was
-trained on the classifier, and patches learned for each photo. All defenses work at their defaults. What was
+trained on the classifier, and a patch learned for each photo. All defenses work at their defaults. What was
 measured goes into the file that the pages read, rung by rung, so that a command that was broken off goes on
 where it was, and a defense that came later is measured alone. One that has changed is named by ``--again``.
 
@@ -51,8 +51,8 @@ from story.table import markdown_table
 EPS = (4.0, 2.0, 1.0, 0.5)
 """Strengths of the small changes, of 255."""
 STEPS = 10
-SHARES = (0.10, 0.05)
-"""Sizes of the patches learned for each photo, of its area."""
+LEARNED = 0.10
+"""Size of the patch that is learned for each photo, of its area."""
 
 
 def ladder(classifier: Classifier) -> list[Attack]:
@@ -61,8 +61,8 @@ def ladder(classifier: Classifier) -> list[Attack]:
     own = trained_on(classifier.identity)
     by_size = sorted(own, key=lambda card: (-card.share, -card.everything["val"]["fooled"]))
     pasted: list[Attack] = [UniversalPatch(patch=card.name) for card in by_size]
-    learned = [LaVAN(share=share, goal="untargeted") for share in SHARES]
-    return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted, *learned]
+    learned = LaVAN(share=LEARNED, goal="untargeted")
+    return [*small, PGD(eps=EPS[1] / 255, iterations=STEPS), *pasted, learned]
 
 
 def gallery_photos(classifier: Classifier, size: int) -> tuple[tuple[str, ...], LabelledPhotos]:
