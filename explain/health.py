@@ -54,13 +54,13 @@ class MapHealth:
         """What speaks against the map, in a sentence; empty where nothing does."""
         if not self.varies:
             return (
-                f"Doubtful for this classifier: on {self.constant:.0%} of {self.photos} photos this map "
+                f"Doubtful for this classifier: on {100 * self.constant:.0f} % of {self.photos} photos this map "
                 "is the same everywhere."
             )
         if not self.faithful:
             return (
                 f"Doubtful for this classifier: on {self.photos} photos, blurring this map's hottest "
-                f"{DELETED:.0%} did not measurably cost more probability than its coldest {DELETED:.0%}."
+                f"{100 * DELETED:.0f} % did not measurably cost more probability than its coldest {100 * DELETED:.0f} %."
             )
         return ""
 

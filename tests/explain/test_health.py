@@ -15,8 +15,8 @@ SOUND = MapHealth(
     ("changes", "words"),
     [
         ({}, ""),
-        ({"constant": 0.5}, "on 50% of 200 photos this map is the same everywhere."),
-        ({"low": -0.01}, "blurring this map's hottest 30% did not measurably cost more"),
+        ({"constant": 0.5}, "on 50 % of 200 photos this map is the same everywhere."),
+        ({"low": -0.01}, "blurring this map's hottest 30 % did not measurably cost more"),
         ({"gap": -0.2, "low": -0.3, "high": -0.1}, "did not measurably cost more"),
     ],
 )
