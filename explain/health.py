@@ -54,13 +54,14 @@ class MapHealth:
         """What speaks against the map, in a sentence; empty where nothing does."""
         if not self.varies:
             return (
-                f"Doubtful for this classifier: on {100 * self.constant:.0f} % of {self.photos} photos this map "
+                f"Doubtful for this classifier: on {_percent(self.constant)} of {self.photos} photos this map "
                 "is the same everywhere."
             )
         if not self.faithful:
             return (
                 f"Doubtful for this classifier: on {self.photos} photos, blurring this map's hottest "
-                f"{100 * DELETED:.0f} % did not measurably cost more probability than its coldest {100 * DELETED:.0f} %."
+                f"{_percent(DELETED)} did not measurably cost more probability than its coldest "
+                f"{_percent(DELETED)}."
             )
         return ""
 
@@ -74,6 +75,10 @@ class MapHealth:
     def of(cls, facts: Mapping[str, Any]) -> MapHealth:
         """From what ``facts`` wrote."""
         return cls(**facts)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def doubt(name: str, model: Classifier) -> str:
