@@ -54,8 +54,8 @@ class MapHealth:
         """What speaks against the map, in a sentence; empty where nothing does."""
         if not self.varies:
             return (
-                f"Doubtful for this classifier: on {_percent(self.constant)} of {self.photos} photos this map "
-                "is the same everywhere."
+                f"Doubtful for this classifier: on {_percent(self.constant)} of {self.photos} photos this "
+                "map is the same everywhere."
             )
         if not self.faithful:
             return (
