@@ -29,6 +29,7 @@ from attacks import ATTACKS, Attack
 from attacks.iterated_fgsm import IteratedFGSM
 from attacks.lavan import LaVAN
 from attacks.pgd import PGD
+from attacks.placement import PatchAttack
 from attacks.universal_patch import UniversalPatch, trained_on
 from classifiers import load
 from classifiers.base import Classifier
@@ -254,6 +255,8 @@ def title(one: Rung) -> str:
     """A rung in a word or two."""
     if isinstance(one.attack, UniversalPatch):
         return one.attack.patch
+    if isinstance(one.attack, PatchAttack):
+        return f"{one.name} {100 * one.strength:g} %"
     return f"{one.name} {255 * one.strength:g}/255"
 
 

@@ -7,13 +7,15 @@ import pytest
 
 import classifiers
 from attacks.iterated_fgsm import IteratedFGSM
+from attacks.lavan import LaVAN
+from attacks.pgd import PGD
 from attacks.universal_patch import PATCHES
 from defenses import DEFENSES, defend
-from evaluation.many_photos.examples import FILE, SURE, read_trials
+from evaluation.many_photos.examples import FILE, SURE, Rung, read_trials
 from evaluation.many_photos.measuring import right_photos
 from evaluation.one_photo.story import run_story
 from experiments import examples
-from experiments.examples import ladder, main, measure
+from experiments.examples import ladder, main, measure, title
 from photos import gallery_photo
 
 ATTACK = IteratedFGSM(eps=16 / 255, step=4 / 255, iterations=3)
@@ -121,6 +123,17 @@ def test_the_ladder_climbs_down_and_takes_the_patches_of_the_classifier(tiny_cla
     strengths = [attack.eps for attack in attacks if type(attack) is IteratedFGSM]
     assert strengths == sorted(strengths, reverse=True)
     assert not any(hasattr(attack, "patch") for attack in ladder(tiny_classifier))
+    # Leaving the label is what a patch learned for one photo can do to every classifier.
+    (learned,) = (attack for attack in attacks if type(attack) is LaVAN)
+    assert (learned.aim, learned.share) == ("untargeted", 0.1)
+
+
+def test_a_rung_is_called_by_its_strength():
+    names = [
+        title(Rung(name, attack, *[None] * 5))
+        for name, attack in (("pgd", PGD(eps=2 / 255)), ("lavan", LaVAN(share=0.05)))
+    ]
+    assert names == ["pgd 2/255", "lavan 5 %"]
 
 
 def test_the_command_prints_both_tables(labelled_folder, tiny_classifier, tmp_path, few, monkeypatch, capsys):
