@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -122,16 +121,14 @@ class Sides:
     @contextmanager
     def arithmetic(self) -> Iterator[None]:
         """Within it the device computes with all digits that its numbers have."""
-        if self.device.type == "cuda":
-            flags: AbstractContextManager[object] = torch.backends.cudnn.flags(
-                enabled=True, benchmark=False, deterministic=False, allow_tf32=False
-            )
-        else:
-            flags = torch.backends.mkldnn.flags(enabled=False)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "TF32 acceleration")  # which oneDNN has for other devices
-            with flags:
-                yield
+        flags: Any = torch.backends.cudnn if self.device.type == "cuda" else torch.backends.mkldnn
+        name = "allow_tf32" if self.device.type == "cuda" else "enabled"
+        before = getattr(flags, name)
+        setattr(flags, name, False)
+        try:
+            yield
+        finally:
+            setattr(flags, name, before)
 
 
 @dataclass
@@ -149,9 +146,9 @@ def check(subject: Subject, x: Tensor, sides: Sides) -> Check:
     """``subject`` of photos ``x`` (B, 3, H, W), float64 on the CPU, on either side."""
     broken = _Broken()
     double, single = torch.float64, torch.float32
-    expected = subject.compute(x, sides.on_cpu[double])
+    expected = subject.compute(x.clone(), sides.on_cpu[double])
     expected_single = subject.compute(x.float(), sides.on_cpu[single])
-    there, model = x.to(sides.device), sides.on_device[double]
+    there, model = x.to(sides.device, copy=True), sides.on_device[double]
     with sides.arithmetic():
         before = _generators(sides.device)
         made = subject.compute(there, model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Findings:
     Attributes:
         allowed: minutes.
         notes: sentences on what was installed, or is missing.
+        began: when, by ``time.time``.
         where: None until the device has told its name.
         seconds: of every part that ended, or was ended.
         cut: names of the parts of which something was left out.
@@ -52,6 +54,7 @@ class Findings:
 
     allowed: float
     notes: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.time)
     where: Circumstances | None = None
     rows: list[Row] = field(default_factory=list)
     checks: dict[str, list[Check]] = field(default_factory=dict)
@@ -94,7 +97,7 @@ def slug(name: str) -> str:
 def summary(findings: Findings) -> str:
     """One screen: a line or two for each part, then what failed and what was left out."""
     heading = findings.where.heading if findings.where else "Nothing was measured"
-    took = sum(findings.seconds.values()) / 60
+    took = (time.time() - findings.began) / 60
     lines = [f"{heading}: {took:.1f} of {findings.allowed:g} minutes.", *findings.notes, ""]
     for part in PARTS:
         said = _SENTENCES[part](findings)

@@ -68,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown is not None:
         print(f"There is no part {unknown!r}, only {', '.join(PARTS)}.", file=sys.stderr)
         return FAILED
-    findings = Findings(options.minutes, notes)
-    findings.seconds["beginning"] = time.time() - began
+    findings = Findings(options.minutes, notes, began)
     folder = Path(options.out) if options.out else None
 
     def save() -> str:
@@ -111,6 +110,7 @@ def _order(options: argparse.Namespace) -> Order:
     from bench.device_parts import Order
     from classifiers import architectures, builtin_names, default_name
     from classifiers.own import RESIDUAL
+    from classifiers.timm_zoo import OFFERED
 
     if options.dry:
         return Order(
@@ -131,7 +131,8 @@ def _order(options: argparse.Namespace) -> Order:
         device="cuda",
         classifier=classifier,
         others=tuple(name for name in builtin_names() if name != classifier),
-        architectures=tuple(name for name in architectures() if name != RESIDUAL),
+        # Those that attend first: they have the least in common with the built-in ones.
+        architectures=(*OFFERED, *(name for name in architectures() if name not in (RESIDUAL, *OFFERED))),
         photos=options.photos,
     )
 

@@ -41,7 +41,8 @@ ORDER = Order("cpu", "", (), (), side=64, batches=(1, 2), size=64, seconds=0)
 
 def test_dry_every_part_runs(tmp_path):
     said = subprocess.run(
-        [sys.executable, "-m", "bench.on_gpu", "--dry", "--out", str(tmp_path / "out")],
+        # With so many minutes that none is missing, however busy the machine is.
+        [sys.executable, "-m", "bench.on_gpu", "--dry", "--minutes", "600", "--out", str(tmp_path / "out")],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -55,7 +56,7 @@ def test_dry_every_part_runs(tmp_path):
     found = json.loads((tmp_path / "out" / "on-gpu.json").read_text(encoding="utf-8"))
     assert found["went_well"]
     assert found["failures"] == []
-    assert found["seconds"].keys() == {"beginning", *PARTS}
+    assert found["seconds"].keys() == PARTS.keys()
     compared = {(check["registry"], check["name"].partition(" ")[0]) for check in found["checks"]}
     assert compared == {
         *(("attacks", name) for name in ATTACKS),
