@@ -236,6 +236,8 @@ def _evaluated(name: str, plan: Plan, order: Order, setting: Setting) -> Iterato
         began = setting.clock()
         passes = passes_of(model, partial(work, order.count, "run"))
         took = setting.clock() - began
+    if not passes:
+        raise ValueError(f"{model.name} was asked about none of the photos: it has no label of theirs")
     again = bare(model, passes)
     began = setting.clock()
     again()
