@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -37,12 +37,15 @@ def cases(steps: int = STEPS) -> dict[str, Attack]:
     }
 
 
-def attacking(setting: Setting) -> Iterator[Found]:
-    """Rows of every attack at every batch, each time over the bare passes forward and back."""
+def attacking(setting: Setting, attacks: Mapping[str, Attack] | None = None) -> Iterator[Found]:
+    """Rows of every attack at every batch, each time over the bare passes forward and back.
+
+    ``attacks`` are those of ``cases()`` that are wanted; None for all.
+    """
     model = setting.classifier
     for number, batch in enumerate(setting.batches):
         x = photographs(batch, model.working_size, setting.device)
-        for name, attack in cases().items():
+        for name, attack in (cases() if attacks is None else attacks).items():
             entrants, missing = entrants_of(name, attack, x, model)
             if not number:
                 yield from (LeftOut(PART, f"{peer} for {name}", MISSING) for peer in missing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -28,15 +30,19 @@ CASES: dict[str, tuple[str, Defense]] = {
 _MEMO_BYTES = 1 << 30
 
 
-def defending(setting: Setting) -> Iterator[Found]:
+def defending(
+    setting: Setting, cases: Mapping[str, tuple[str, Defense]] = MappingProxyType(CASES)
+) -> Iterator[Found]:
     """Rows of every defense at every batch: its stages in classifier passes, its peers over its transform."""
-    for case, (name, defense) in CASES.items():
+    for case, (name, defense) in cases.items():
         before: list[Row] = []
         for batch in setting.batches:
             x = photographs(batch, setting.size, setting.device)
             entrants, missing = entrants_of(name, defense, Photographs(x, setting.classifier))
             if not before:
                 yield from (LeftOut(PART, f"{peer} for {case}", MISSING) for peer in missing)
+            if setting.hurried:
+                entrants = [replace(entrant, optional=True) for entrant in entrants]
             slow = too_slow(entrants, before, batch, setting.longest)
             yield from (LeftOut(PART, f"{peer} for {case}", why) for peer, why in slow.items())
             kept = [entrant for entrant in entrants if entrant.by not in slow]

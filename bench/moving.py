@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -124,9 +124,14 @@ def _more_moved(number: int) -> Defense:
     return PixelDeflection(deflections=200 + 10 * stop, seed=turn)
 
 
-def moving(setting: Setting) -> Iterator[Found]:
-    """Rows of every slider: the whole move and its stages, over one pass of the classifier."""
-    for slider, moved in moves().items():
+def moving(
+    setting: Setting, sliders: Mapping[str, Callable[[int], Defense]] | None = None
+) -> Iterator[Found]:
+    """Rows of every slider: the whole move and its stages, over one pass of the classifier.
+
+    ``sliders`` are those of ``moves()`` that are wanted; None for all.
+    """
+    for slider, moved in (moves() if sliders is None else sliders).items():
         entrants = entrants_of(first_page(setting.classifier), moved)
         yield from race(PART, slider, 1, entrants, setting.clock, seconds=setting.seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,18 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def heading(setting: Setting) -> str:
+    """Where it was measured, and with which classifier."""
+    return f"{setting.classifier.name} on {machine(setting.device)}"
+
+
 def report(setting: Setting, rows: Sequence[Row], left_out: Sequence[LeftOut]) -> dict[str, Any]:
     """Everything, as JSON has it."""
+    return with_rows(circumstances(setting), rows, left_out)
+
+
+def circumstances(setting: Setting) -> dict[str, Any]:
+    """Where, with what and how was measured."""
     peers = {peer: metadata.version(package) for peer, package in DISTRIBUTIONS.items() if is_installed(peer)}
     return {
         "machine": machine(setting.device),
@@ -46,6 +56,13 @@ def report(setting: Setting, rows: Sequence[Row], left_out: Sequence[LeftOut]) -
         "size": setting.size,
         "seconds": setting.seconds,
         "versions": versions() | peers,
+    }
+
+
+def with_rows(facts: Mapping[str, Any], rows: Sequence[Row], left_out: Sequence[LeftOut]) -> dict[str, Any]:
+    """``circumstances`` and what was found in them."""
+    return {
+        **facts,
         "rows": [row.facts() for row in rows],
         "left_out": [{"part": one.part, "what": one.what, "why": one.why} for one in left_out],
     }

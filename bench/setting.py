@@ -41,6 +41,7 @@ class Setting:
         size: of the photos that defenses get, in px.
         seconds: that each case may take; its rounds end after them.
         longest: seconds of one call from which on a peer is left out.
+        hurried: whether a defense of ours is left out from there on too.
     """
 
     classifier: Classifier
@@ -48,6 +49,7 @@ class Setting:
     size: int = 224
     seconds: float = 3.0
     longest: float = 5.0
+    hurried: bool = False
 
     @property
     def clock(self) -> Clock:

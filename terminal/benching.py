@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from bench.interleaved import Row
-from bench.parts import PARTS, heading, write
-from bench.report import report, tables
+from bench.parts import PARTS, write
+from bench.report import heading, report, tables
 from bench.setting import LeftOut, Setting
 from photos import LARGEST_SIZE, SMALLEST_SIZE
 from story.export import report_json

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import shrinking
 from bench.defending import CASES, entrants_of
 from bench.defense_peers import Photographs, peers_of
 from bench.installed import is_installed
@@ -107,3 +108,9 @@ def test_the_plain_loop_spares_what_the_map_spares():
     moved = deflected(photos, spared, 50, 2)
     assert (moved[:, 5:] == photos[:, 5:]).all()
     assert (moved[:, :5] != photos[:, :5]).any()
+
+
+@pytest.mark.parametrize("mode", shrinking.CASES.values())
+def test_the_wavelets_peer_does_the_same(mode, photos):
+    ours, peer = (entrant.work() for entrant in shrinking.entrants_of(mode, photos))
+    torch.testing.assert_close(planes(peer).float(), ours, rtol=0, atol=1e-5)
