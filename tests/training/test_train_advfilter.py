@@ -167,7 +167,9 @@ class TestWhatGoesWrongIsSaid:
             run("exploded", "filt-img", steps=40, **{"learning-rate": 30.0})
 
     def test_no_number(self, run, unmeasured, monkeypatch):
-        monkeypatch.setattr(train_advfilter, "image_loss", lambda denoised, clean: denoised.mean() * torch.nan)
+        monkeypatch.setattr(
+            train_advfilter, "image_loss", lambda denoised, clean: denoised.mean() * torch.nan
+        )
         with pytest.raises(UnhealthyError, match="filt-img: in step 1 the loss is no number any more"):
             run("nan", "filt-img")
 
