@@ -36,8 +36,6 @@ class DenoiserConfig:
         heads: for each output, the strengths ε that it learns from.
         decoders: whether every output has a decoder of its own (the paper's Y-Net) or only its last layer.
         encoders: whether every output has an encoder of its own too; the paper's Y-Net shares one.
-        details: whether the encoder is also shown each pixel's difference from its neighbours, compressed so
-            that weak noise is seen beside strong.
         fusion: channels of the convolutions that weigh two outputs against each other; 0 for none.
 
     Raises:
@@ -54,7 +52,6 @@ class DenoiserConfig:
     heads: tuple[tuple[float, ...], ...] = (STRENGTHS,)
     decoders: bool = False
     encoders: bool = False
-    details: bool = False
     fusion: int = 0
 
     def __post_init__(self) -> None:

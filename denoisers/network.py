@@ -16,31 +16,25 @@ LEAST = 0.003
 """Distance of an uncertainty from 1 from which on the fusion sees it on a logarithm's scale."""
 MIDDLE = 8.0
 """Logit of the middle where a softmax makes kernels: 0.992 of an untrained one lie there."""
-SMALLEST = 1 / 255
-"""Difference between neighbours, of 1, that the encoder is shown at half of its scale."""
+LEAK = 0.1
+"""Share of a number below 0 that passes."""
 
 
 def block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
-    """3x3 convolutions, each with a ReLU: (B, inputs, H, W) -> (B, outputs, H, W)."""
+    """3x3 convolutions, each with a leaky ReLU: (B, inputs, H, W) -> (B, outputs, H, W).
+
+    The paper has plain ReLUs. With them the last layers die where weak attacks are learned from: what is best
+    there is to leave the photo alone, and a layer that is 0 does just that, for all photos and for ever.
+    """
     layers: list[nn.Module] = []
     for number in range(convolutions):
-        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.ReLU()]
+        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.LeakyReLU(LEAK)]
     return nn.Sequential(*layers)
 
 
 def stretched(maps: Tensor, height: int, width: int) -> Tensor:
     """(B, C, h, w) -> (B, C, height, width), bilinear."""
     return F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
-
-
-def details(photos: Tensor) -> Tensor:
-    """How each pixel differs from the mean of its 3x3 neighbours, (B, 3, H, W) between -1 and 1.
-
-    Compressed: a level of 8 bits is a half.
-    """
-    around = F.avg_pool2d(F.pad(photos, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    apart = photos - around
-    return apart / (apart.abs() + SMALLEST)
 
 
 T = TypeVar("T")
@@ -79,7 +73,7 @@ class Encoder(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.blocks = nn.ModuleList()
-        inputs = 6 if config.details else 3
+        inputs = 3
         for width in config.widths:
             self.blocks.append(block(inputs, width, config.convolutions))
             inputs = width
@@ -174,10 +168,7 @@ class Denoiser(nn.Module):
         step = 2 ** (len(self.config.widths) - 1)
         padded = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
         # From -1 to 1: with positive numbers alone many a ReLU would begin, and stay, at 0 for every photo.
-        maps = 2 * padded - 1
-        if self.config.details:
-            maps = torch.cat((maps, details(padded)), 1)
-        maps = maps.contiguous(memory_format=torch.channels_last)
+        maps = (2 * padded - 1).contiguous(memory_format=torch.channels_last)
         encoded = _each([encoder(maps) for encoder in self.encoders], len(self.decoders))
         decoded = [decoder(ones) for decoder, ones in zip(self.decoders, encoded, strict=True)]
         # A kernel's 1 needs more digits than half precision has.

@@ -16,6 +16,8 @@ RELUS = (
     _OPERATIONS.relu_.default,
     _OPERATIONS.hardtanh.default,
     _OPERATIONS.hardtanh_.default,
+    _OPERATIONS.leaky_relu.default,
+    _OPERATIONS.leaky_relu_.default,
 )
 SIGMOIDS = (_OPERATIONS.sigmoid.default, _OPERATIONS.sigmoid_.default)
 SATURATED = 1e-3
@@ -64,13 +66,13 @@ class Activity(TorchDispatchMode):
         """Nothing, if everything that was noted is alive.
 
         Raises:
-            UnhealthyError: a ReLU is 0 everywhere, or a sigmoid is at its ends everywhere; the sentence
+            UnhealthyError: a ReLU is nowhere over 0, or a sigmoid is at its ends everywhere; the sentence
                 begins with ``name``.
         """
         for number, alive in enumerate(self.alive, 1):
             if not alive:
                 raise UnhealthyError(
-                    f"{name}: ReLU {number} of {len(self.alive)} is 0 everywhere on every photo."
+                    f"{name}: ReLU {number} of {len(self.alive)} is nowhere over 0 on any photo."
                 )
         for number, between in enumerate(self.between, 1):
             if not between:

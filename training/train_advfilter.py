@@ -106,7 +106,7 @@ class Recipe(Described):
         0.002, low=0, help="highest rate of the convolutions; 0.3 of it for the rest"
     )
     weight_decay: float = setting(
-        0.0, low=0, help="share by which a step of rate 1 shrinks the convolutions' weights"
+        1.0, low=0, help="share by which a step of rate 1 shrinks the convolutions' weights"
     )
     averaging: float = setting(
         0.999, low=0, high=1, help="share of the running average of the weights that a step keeps"
@@ -115,7 +115,6 @@ class Recipe(Described):
     widths: tuple[int, ...] = setting(SMALL_WIDTHS, low=1, help="channels of the encoder's blocks")
     kernels: str = setting("residual", choices=KERNELS, help="what a head's numbers are to a kernel")
     own_encoders: bool = setting(True, help="whether both decoders of PA-Filt have encoders of their own")
-    details: bool = setting(False, help="whether encoders are shown each pixel's compressed difference")
     equal_say: float = setting(
         0.0,
         low=0,
@@ -141,7 +140,15 @@ class Recipe(Described):
 RECIPES = {
     "full": Recipe(),
     "short": Recipe(
-        attacked=1200, each=4, crop=96, batch=16, steps=8000, fusion_steps=1000, averaging=0.99, measured=96
+        attacked=480,
+        each=4,
+        iterations=10,
+        crop=64,
+        batch=8,
+        steps=1200,
+        fusion_steps=300,
+        averaging=0.99,
+        measured=48,
     ),
 }
 
@@ -159,7 +166,6 @@ def config_of(variant: str, recipe: Recipe) -> DenoiserConfig:
         widths=recipe.widths,
         kernels=recipe.kernels,
         encoders=config.encoders and recipe.own_encoders,
-        details=recipe.details,
     )
 
 
@@ -214,7 +220,7 @@ class Training:
                 started = load(name, device=self.model.device, folder=folder)
             except DenoiserError as error:
                 raise ValueError(
-                    f"{self.variant} begins with {name}'s weights; train that first, or give --no-start: {error}"
+                    f"{self.variant} begins with {name}'s weights; train that first, or --no-start: {error}"
                 ) from None
             for part in ("encoders", "decoders", "heads"):
                 mine, theirs = (getattr(network, part) for network in (self.network, started))

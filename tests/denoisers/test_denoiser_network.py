@@ -7,7 +7,6 @@ import torch
 from denoisers import STRENGTHS, VARIANTS, Denoiser, DenoiserConfig, fused, uncertainty
 from denoisers.config import PAPER_WIDTHS
 from denoisers.losses import at_equal_say, fusion_loss, image_loss, semantic_features, semantic_loss
-from denoisers.network import details
 from tests.denoisers.tiny import shaken, tiny
 
 
@@ -135,16 +134,6 @@ class TestKernels:
         free = self.kernels(photos, "free")
         expected = free - (free.sum(2, keepdim=True) - 1) / 25
         torch.testing.assert_close(self.kernels(photos, "residual"), expected)
-
-
-def test_details_see_weak_noise_beside_strong():
-    photo = torch.full((1, 3, 5, 5), 0.5)
-    assert not details(photo).any()
-    photo[:, :, 2, 2] += 9 / 8 / 255  # a level of 8 bits over the mean around it, which it moves by an eighth
-    seen = details(photo)
-    assert seen[0, 0, 2, 2].item() == pytest.approx(0.5, rel=1e-3)
-    assert details(torch.rand(1, 3, 9, 9)).abs().max() < 1
-    assert shaken(tiny("filt-img", details=True)).encoders[0].blocks[0][0].in_channels == 6
 
 
 def test_fusion_weighs_between_the_two_photos(photos):
