@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from denoisers.config import DenoiserConfig
 from ops.pixel_filter import pixel_filtered
 
-LEAST = 0.003
-"""Distance of an uncertainty from 1 from which on the fusion sees it on a logarithm's scale."""
+LEAST = 1e-4
+"""Smallest deviation of uncertainties that the fusion's inputs are divided by."""
 MIDDLE = 8.0
 """Logit of the middle where a softmax makes kernels: 0.992 of an untrained one lie there."""
 LEAK = 0.1
@@ -91,41 +91,45 @@ class Encoder(nn.Module):
 class Fusion(nn.Module):
     """Six convolutions and a sigmoid: both uncertainties (B, 2, H, W) -> W (B, 1, H, W), between 0 and 1.
 
-    What they see is standardised by ``mean`` and ``deviation`` (2,), which ``standardise`` fits; untrained, W
-    is close to a half.
+    What they see is standardised: how far an uncertainty has moved from its mean over clean photos, in
+    standard deviations, and on a logarithm's scale, for strong attacks move it a thousand times as far as
+    weak ones. ``standardise`` fits both, ``distance`` of the means from 1 and ``deviation``, (2,) each.
+    Untrained, W is close to a half.
 
     Source: Huang et al. 2021, equation 11; its widths are not told.
     """
 
-    mean: Tensor
+    distance: Tensor
     deviation: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
         last = nn.Conv2d(width, 1, 3, padding=1)
-        self.convolutions = nn.Sequential(*block(2, width, 5), last, nn.Sigmoid())
-        self.register_buffer("mean", torch.zeros(2))
+        self.convolutions = nn.Sequential(*block(2, width, 5), last)
+        self.sigmoid = nn.Sigmoid()
+        self.register_buffer(
+            "distance", torch.zeros(2)
+        )  # half precision keeps more digits of it than of 1 - it
         self.register_buffer("deviation", torch.ones(2))
-
-    @staticmethod
-    def compressed(uncertainties: Tensor) -> Tensor:
-        """How far they are from 1, on a scale that is a logarithm's from ``LEAST`` on.
-
-        Strong attacks move them by up to 1, weak ones by thousandths.
-        """
-        return ((1 - uncertainties) / LEAST).asinh()
 
     @torch.no_grad()
     def standardise(self, uncertainties: Tensor) -> None:
-        """Fits ``mean`` and ``deviation`` to ``uncertainties``, (B, 2, H, W)."""
-        seen = self.compressed(uncertainties)
-        self.mean.copy_(seen.mean((0, 2, 3)))
-        self.deviation.copy_(seen.std((0, 2, 3)).clamp(min=LEAST))
+        """Fits ``distance`` and ``deviation`` to the ``uncertainties`` of clean photos, (B, 2, H, W)."""
+        self.distance.copy_((1 - uncertainties).mean((0, 2, 3)))
+        self.deviation.copy_(uncertainties.std((0, 2, 3)).clamp(min=LEAST))
+
+    def standardised(self, uncertainties: Tensor) -> Tensor:
+        """What the convolutions see of ``uncertainties``, (B, 2, H, W)."""
+        distance, deviation = (one.view(1, 2, 1, 1) for one in (self.distance, self.deviation))
+        return ((1 - uncertainties - distance) / deviation).asinh()
 
     def forward(self, uncertainties: Tensor) -> Tensor:
         """As the class says."""
-        mean, deviation = (one.view(1, 2, 1, 1) for one in (self.mean, self.deviation))
-        return self.convolutions((self.compressed(uncertainties) - mean) / deviation)
+        return self.sigmoid(self.logits(uncertainties))  # type: ignore[no-any-return]
+
+    def logits(self, uncertainties: Tensor) -> Tensor:
+        """W in front of the sigmoid, (B, 1, H, W)."""
+        return self.convolutions(self.standardised(uncertainties))  # type: ignore[no-any-return]
 
 
 class Denoiser(nn.Module):
@@ -157,7 +161,7 @@ class Denoiser(nn.Module):
             assert isinstance(head, nn.Conv2d)
             nn.init.zeros_(head.weight)
         if self.fusion is not None:
-            last_of_fusion = self.fusion.convolutions[-2]
+            last_of_fusion = self.fusion.convolutions[-1]
             assert isinstance(last_of_fusion, nn.Conv2d)
             last_of_fusion.weight.data.mul_(0.1)  # W begins near a half, far from both ends
         self.to(memory_format=torch.channels_last)

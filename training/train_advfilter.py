@@ -127,6 +127,13 @@ class Recipe(Described):
         high=1,
         help="share of clean photos among what the fusion learns from",
     )
+    # The attacks of medium strength, where one photo is far better, drive W to an end before it has learned
+    # to tell them from the others, and there it has no gradient any more.
+    settle: float = setting(
+        0.003,
+        low=0,
+        help="share of the mean square of W's logit in the fusion's loss: W is a half where neither is better",
+    )
     measured: int = setting(480, low=1, help="photos of val/ that are measured for the card")
     measured_iterations: int = setting(40, low=1, help="steps of PGD on them")
     seed: int = setting(0, low=0, help="number that fixes all that is drawn")
@@ -318,8 +325,11 @@ class Training:
             outputs = self.network.outputs(attacked)
             first, second = (self.network.applied(attacked, output).clamp(0, 1) for output in outputs)
             uncertainties = [uncertainty(output) for output in outputs]
-        weight = self.network.weight(uncertainties)
-        return fusion_loss(fused(first, second, weight), opinion, self.model).mean()
+        fusion = self.network.fusion
+        assert fusion is not None
+        logits = fusion.logits(torch.cat(uncertainties, 1))
+        losses = fusion_loss(fused(first, second, fusion.sigmoid(logits)), opinion, self.model)
+        return losses.mean() + self.recipe.settle * logits.square().mean()
 
     def step(self, clean: Tensor, attacked: Tensor, eps: Tensor, share: float) -> dict[str, float]:
         """One update after ``share`` of the phase; its loss and the norm of its gradient.
@@ -331,7 +341,7 @@ class Training:
             UnhealthyError: the loss is no number, a ReLU has died, or W is saturated.
         """
         if self.phase == 1 and self.steps == 0:
-            self._standardise(attacked)
+            self._standardise(clean)
         log = (self.steps + 1) % LOG == 0
         with ExitStack() as contexts:
             contexts.enter_context(
@@ -367,12 +377,12 @@ class Training:
             )
 
     @torch.no_grad()
-    def _standardise(self, attacked: Tensor) -> None:
+    def _standardise(self, clean: Tensor) -> None:
         """Fits what the fusion's inputs are standardised by, in the network and in its average."""
         for network in (self.network, self.descent.average):
             assert isinstance(network, Denoiser)
             assert network.fusion is not None
-            unsure = [uncertainty(output) for output in network.outputs(attacked)]
+            unsure = [uncertainty(output) for output in network.outputs(clean)]
             network.fusion.standardise(torch.cat(unsure, 1))
 
 

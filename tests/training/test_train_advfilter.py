@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from classifiers.weights import sha256
-from denoisers import STRENGTHS, VARIANTS, installed, load, read_card
+from denoisers import STRENGTHS, VARIANTS, installed, load, read_card, uncertainty
 from training import attacked_photos, train_advfilter
 from training.health import UnhealthyError
 from training.train_advfilter import RECIPES, Recipe, Training, allotted, rate
@@ -137,7 +137,7 @@ def test_pa_filt_begins_with_two_trained_networks_and_its_fusion_alone_learns(ru
     card = read_card("pa-filt", folder)
     assert card["schedule"]["steps"] == [3]
     assert card["provenance"].startswith("Trained from the weights of filt-img and filt-strong by ")
-    assert fused.fusion.mean.any()
+    assert fused.fusion.distance.any()
 
 
 def test_decoders_that_share_an_encoder_learn_together(run, unmeasured):
@@ -159,6 +159,23 @@ def test_clean_photos_are_among_what_the_fusion_learns_from(run, unmeasured, mon
     run("clean", "pa-filt", "--no-start", "--clean", 0.5, batch=8)
     assert 4 < sum(eps == 0 for eps, _ in seen) < 20
     assert all((eps == 0) == (change == 0) for eps, change in seen)
+
+
+def test_the_fusion_loss_keeps_w_from_its_ends(as_builtin):
+    torch.manual_seed(0)
+    clean, noise = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    by_share, trainings = [], []
+    for settle in (0.0, 0.5):
+        recipe = Recipe(widths=(4, 4, 4, 6, 6), start=False, settle=settle)
+        training = Training("pa-filt", recipe, {}, as_builtin)
+        training.advance()
+        by_share.append(training.losses(clean, noise, torch.full((2,), 0.5)).item())
+        trainings.append(training)
+    network = trainings[0].network
+    with torch.no_grad():
+        unsure = torch.cat([uncertainty(output) for output in network.outputs(noise)], 1)
+        expected = network.fusion.sigmoid(network.fusion.logits(unsure)).logit().square().mean() / 2
+    assert by_share[1] - by_share[0] == pytest.approx(expected.item(), rel=1e-3)
 
 
 class TestWhatGoesWrongIsSaid:
@@ -190,7 +207,7 @@ class TestWhatGoesWrongIsSaid:
 
         def saturated(self, phase):
             begin(self, phase)
-            torch.nn.init.constant_(self.network.fusion.convolutions[-2].bias, -1e3)
+            torch.nn.init.constant_(self.network.fusion.convolutions[-1].bias, -1e3)
 
         monkeypatch.setattr(Training, "_begin", saturated)
         with pytest.raises(
