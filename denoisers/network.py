@@ -107,9 +107,8 @@ class Fusion(nn.Module):
         last = nn.Conv2d(width, 1, 3, padding=1)
         self.convolutions = nn.Sequential(*block(2, width, 5), last)
         self.sigmoid = nn.Sigmoid()
-        self.register_buffer(
-            "distance", torch.zeros(2)
-        )  # half precision keeps more digits of it than of 1 - it
+        # From 1, not from 0, for of a small number half precision keeps more digits.
+        self.register_buffer("distance", torch.zeros(2))
         self.register_buffer("deviation", torch.ones(2))
 
     @torch.no_grad()
@@ -125,11 +124,11 @@ class Fusion(nn.Module):
 
     def forward(self, uncertainties: Tensor) -> Tensor:
         """As the class says."""
-        return self.sigmoid(self.logits(uncertainties))  # type: ignore[no-any-return]
+        return self.sigmoid(self.logits(uncertainties))
 
     def logits(self, uncertainties: Tensor) -> Tensor:
         """W in front of the sigmoid, (B, 1, H, W)."""
-        return self.convolutions(self.standardised(uncertainties))  # type: ignore[no-any-return]
+        return self.convolutions(self.standardised(uncertainties))
 
 
 class Denoiser(nn.Module):

@@ -45,7 +45,7 @@ from denoisers import (
     uncertainty,
 )
 from denoisers.config import KERNELS, SMALL_WIDTHS
-from denoisers.denoise import denoised
+from denoisers.denoise import denoised_and_maps
 from denoisers.losses import at_equal_say, fusion_loss, image_loss, semantic_features, semantic_loss
 from denoisers.weights import FOLDER as DENOISERS
 from evaluation.measures.quality import Quality, joined, quality
@@ -132,7 +132,7 @@ class Recipe(Described):
     settle: float = setting(
         0.003,
         low=0,
-        help="share of the mean square of W's logit in the fusion's loss: W is a half where neither is better",
+        help="share of the mean square of W's logit in the fusion's loss: a half where neither is better",
     )
     measured: int = setting(480, low=1, help="photos of val/ that are measured for the card")
     measured_iterations: int = setting(40, low=1, help="steps of PGD on them")
@@ -438,32 +438,50 @@ def train(training: Training, pairs: Pairs, checkpoint: Checkpoint, seconds: flo
 
 
 def measured(network: Denoiser, pairs: Pairs, model: Classifier) -> dict[str, Any]:
-    """Accuracy (%), PSNR (dB) and SSIM by ε, 0 first: of the attacked and of the denoised photos."""
+    """Accuracy (%), PSNR (dB) and SSIM by ε, 0 first: of the attacked and of the denoised photos.
+
+    Where two photos are fused, also the means of the maps by which they are: "maps" -> name -> by ε.
+    """
     figures: dict[str, dict[str, list[float]]] = {}
+    maps: dict[str, list[float]] = {}
     clean = pairs.photos
     for strength in range(-1, len(STRENGTHS)):
         attacked = from_bytes(clean) if strength < 0 else pairs.attacked(strength)
-        for name, judged in judged_denoised(network, attacked, clean, pairs.labels, model).items():
+        by_name, means = judged_denoised(network, attacked, clean, pairs.labels, model)
+        for name, judged in by_name.items():
             for figure, value in judged.means.items():
                 figures.setdefault(name, {}).setdefault(figure, []).append(value)
-    return {"photos": len(clean), "strengths": [*ALL], **figures}
+        for name, mean in means.items():
+            maps.setdefault(name, []).append(round(mean, 4))
+    return {
+        "photos": len(clean),
+        "strengths": [*ALL],
+        **figures,
+        **({"maps": maps} if maps else {}),
+    }
 
 
 @torch.no_grad()
 def judged_denoised(
     network: Denoiser, attacked: Tensor, clean: Tensor, labels: Tensor, model: Classifier, batch: int = 16
-) -> dict[str, Quality]:
+) -> tuple[dict[str, Quality], dict[str, float]]:
     """Figures of ``attacked`` photos (N, 3, S, S) in [0, 1], and of what ``network`` makes of them, by name.
 
-    ``clean`` are (N, 3, S, S) uint8 and ``labels`` (N,).
+    ``clean`` are (N, 3, S, S) uint8 and ``labels`` (N,). Beside them the means of the maps by which photos
+    are fused, by name.
     """
     by_name: dict[str, list[Quality]] = {}
+    maps_by_name: dict[str, list[Tensor]] = {}
     for photos, before, truth in zip(*(part.split(batch) for part in (attacked, clean, labels)), strict=True):
         x = photos.to(model.device)
-        for name, seen in {"attacked": x, **denoised(network, x)}.items():
+        pictures, maps = denoised_and_maps(network, x)
+        for name, seen in {"attacked": x, **pictures}.items():
             judged = quality(seen, from_bytes(before.to(model.device)), truth, model)
             by_name.setdefault(name, []).append(judged)
-    return {name: joined(parts) for name, parts in by_name.items()}
+        for name, one in maps.items():
+            maps_by_name.setdefault(name, []).append(one.mean((1, 2, 3)).cpu())
+    qualities = {name: joined(parts) for name, parts in by_name.items()}
+    return qualities, {name: torch.cat(parts).mean().item() for name, parts in maps_by_name.items()}
 
 
 def write_assets(training: Training, schedule: str, pairs: Pairs, val: Pairs, folder: Path) -> dict[str, Any]:

@@ -76,7 +76,10 @@ def test_writes_weights_that_can_be_read(run, variant, capsys):
     assert expected.items() <= card["schedule"].items()
     assert card["schedule"]["steps"] == ([4, 3] if variant == "pa-filt" else [4])
     names = {"multi-head": [f"head {number}" for number in range(1, 5)], "pa-filt": ["sl", "m", "result"]}
-    assert list(card["val"])[2:] == ["attacked", *names.get(variant, ["result"])]
+    maps = ["maps"] if variant == "pa-filt" else []
+    assert list(card["val"])[2:] == ["attacked", *names.get(variant, ["result"]), *maps]
+    if maps:
+        assert list(card["val"]["maps"]) == ["U sl", "U m", "W"]
     assert card["val"]["strengths"] == [0.0, *STRENGTHS]
     for figures in list(card["val"].values())[2:]:
         assert {len(values) for values in figures.values()} == {13}
