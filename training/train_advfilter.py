@@ -106,8 +106,9 @@ class Recipe(Described):
         0.002, low=0, help="highest rate of the convolutions; 0.3 of it for the rest"
     )
     weight_decay: float = setting(
-        1.0, low=0, help="share by which a step of rate 1 shrinks the convolutions' weights"
+        1.0, low=0, help="share by which a step of rate 1 shrinks the denoiser's convolutions"
     )
+    fusion_learning_rate: float = setting(0.01, low=0, help="the same of the fusion, which does not shrink")
     averaging: float = setting(
         0.999, low=0, high=1, help="share of the running average of the weights that a step keeps"
     )
@@ -130,7 +131,7 @@ class Recipe(Described):
     # The attacks of medium strength, where one photo is far better, drive W to an end before it has learned
     # to tell them from the others, and there it has no gradient any more.
     settle: float = setting(
-        0.003,
+        0.001,
         low=0,
         help="share of the mean square of W's logit in the fusion's loss: a half where neither is better",
     )
@@ -153,7 +154,7 @@ RECIPES = {
         crop=64,
         batch=8,
         steps=1200,
-        fusion_steps=300,
+        fusion_steps=450,
         averaging=0.99,
         measured=48,
     ),
@@ -248,7 +249,10 @@ class Training:
         learns.requires_grad_(True)
         self.learns = learns
         recipe = self.recipe
-        self.descent = Descent(network, recipe.learning_rate, recipe.weight_decay, recipe.averaging, learns)
+        most, decay = (
+            (recipe.fusion_learning_rate, 0.0) if phase else (recipe.learning_rate, recipe.weight_decay)
+        )
+        self.descent = Descent(network, most, decay, recipe.averaging, learns)
 
     @property
     def planned(self) -> int:
