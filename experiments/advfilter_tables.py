@@ -238,6 +238,7 @@ def tables(figures: dict[str, Any]) -> str:
                 **{f"{eps:g}": f"{value:.4f}" for eps, value in zip(ALL, fusion[name], strict=True)},
             }
             for name in (*UNCERTAINTIES, WEIGHT, *AUCS.values())
+            if name in fusion
         ]
         written.append(f"What PA-Filt's fusion sees and makes of it\n\n{markdown_table(lines)}")
     if figures["claims"]:
