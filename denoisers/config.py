@@ -11,6 +11,7 @@ STRENGTHS = (1e-4, 3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 1e-2, 3e-2, 5e-2, 0.1, 0.3, 0.5
 STRONG = STRENGTHS[-3:]
 KINDS = ("add", "filt")
 LOSSES = ("img", "sem")
+KERNELS = ("residual", "softmax", "free")
 PAPER_WIDTHS = (64, 128, 256, 512, 512)
 SMALL_WIDTHS = (8, 16, 32, 64, 128)
 
@@ -25,12 +26,16 @@ class DenoiserConfig:
         kind: "add" a predicted change to the photo, or "filt" it by a predicted kernel for each pixel.
         loss: "img" compares pixels with the clean photo's, "sem" the classifier's features.
         kernel: side K of a kernel in px, odd; for "filt" alone.
+        kernels: what a head's numbers are to a kernel. "residual": less their mean, they are added to the
+            kernel that leaves a pixel as it is; the sum stays 1, and weights below 0 may sharpen. "softmax":
+            logits, so that no weight is below 0. "free": added as they are, so that the sum may be anything.
         widths: channels of the encoder's blocks; each but the first has half the side of the one before.
         convolutions: 3x3 convolutions of a block.
         skips: encoder blocks, counted from 1, that the decoder's blocks take up, in rising order. The decoder
             ends at the size of the first of them; what it puts out is stretched to the photo's size.
         heads: for each output, the strengths ε that it learns from.
         decoders: whether every output has a decoder of its own (the paper's Y-Net) or only its last layer.
+        encoders: whether every output has an encoder of its own too; the paper's Y-Net shares one.
         fusion: channels of the convolutions that weigh two outputs against each other; 0 for none.
 
     Raises:
@@ -40,11 +45,13 @@ class DenoiserConfig:
     kind: str = "filt"
     loss: str = "img"
     kernel: int = 5
+    kernels: str = "residual"
     widths: tuple[int, ...] = SMALL_WIDTHS
     convolutions: int = 3
     skips: tuple[int, ...] = (2, 3, 4)
     heads: tuple[tuple[float, ...], ...] = (STRENGTHS,)
     decoders: bool = False
+    encoders: bool = False
     fusion: int = 0
 
     def __post_init__(self) -> None:
@@ -52,6 +59,8 @@ class DenoiserConfig:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss is one of {', '.join(LOSSES)}, not {self.loss!r}")
+        if self.kernels not in KERNELS:
+            raise ValueError(f"kernels is one of {', '.join(KERNELS)}, not {self.kernels!r}")
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise ValueError(f"kernel is odd and over 0, not {self.kernel}")
         if not self.skips or sorted({*self.skips}) != [*self.skips]:
@@ -60,6 +69,8 @@ class DenoiserConfig:
             raise ValueError(f"skips are blocks 1 to {len(self.widths) - 1}, not {self.skips}")
         if not self.heads or not all(self.heads):
             raise ValueError("every head learns from one strength at least, and there is one head at least")
+        if self.encoders and not self.decoders:
+            raise ValueError("encoders of their own have decoders of their own")
         if self.fusion and (len(self.heads) != 2 or self.kind != "filt"):
             raise ValueError("two filtering heads are fused, no other number and no other kind")
 
@@ -99,6 +110,6 @@ VARIANTS = {
     "filt-sem": DenoiserConfig(loss="sem"),
     "filt-strong": DenoiserConfig(heads=(STRONG,)),
     "multi-head": DenoiserConfig(heads=tuple(STRENGTHS[first : first + 3] for first in range(0, 12, 3))),
-    "pa-filt": DenoiserConfig(heads=(STRENGTHS, STRONG), decoders=True, fusion=8),
+    "pa-filt": DenoiserConfig(heads=(STRENGTHS, STRONG), decoders=True, encoders=True, fusion=8),
 }
 """The family by the name that every door uses, in the small size."""

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from classifiers.base import Classifier
+from denoisers.config import STRENGTHS
 from ops.straight_through import clipped
 
 
@@ -16,6 +17,16 @@ def image_loss(denoised: Tensor, clean: Tensor) -> Tensor:
     Source: Huang et al. 2021, equation 4.
     """
     return (denoised - clean).abs().mean((1, 2, 3))
+
+
+def at_equal_say(losses: Tensor, eps: Tensor, power: float) -> Tensor:
+    """``losses`` (B,) over the ``power`` of the strengths ``eps`` (B,), so that weak attacks count too.
+
+    By L_img alone an attack of ε = 0.5 has 5000 times the say of one of 0.0001. Power 0 leaves the losses
+    alone, as the paper does; with power 1 every strength has the same say. A clean photo counts as the
+    weakest attack.
+    """
+    return losses / eps.clamp(min=STRENGTHS[0]) ** power
 
 
 def semantic_loss(denoised: Tensor, features: Tensor, model: Classifier) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +12,37 @@ from torch import Tensor, nn
 from denoisers.config import DenoiserConfig
 from ops.pixel_filter import pixel_filtered
 
+LEAST = 1e-4
+"""Smallest deviation of uncertainties that the fusion's inputs are divided by."""
+MIDDLE = 8.0
+"""Logit of the middle where a softmax makes kernels: 0.992 of an untrained one lie there."""
+LEAK = 0.1
+"""Share of a number below 0 that passes."""
+
 
 def block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
-    """3x3 convolutions, each with a ReLU: (B, inputs, H, W) -> (B, outputs, H, W)."""
+    """3x3 convolutions, each with a leaky ReLU: (B, inputs, H, W) -> (B, outputs, H, W).
+
+    The paper has plain ReLUs. With them the last layers die where weak attacks are learned from: what is best
+    there is to leave the photo alone, and a layer that is 0 does just that, for all photos and for ever.
+    """
     layers: list[nn.Module] = []
     for number in range(convolutions):
-        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.ReLU()]
+        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.LeakyReLU(LEAK)]
     return nn.Sequential(*layers)
 
 
 def stretched(maps: Tensor, height: int, width: int) -> Tensor:
     """(B, C, h, w) -> (B, C, height, width), bilinear."""
     return F.interpolate(maps, (height, width), mode="bilinear", align_corners=False)
+
+
+T = TypeVar("T")
+
+
+def _each(parts: list[T], number: int) -> list[T]:
+    """One for each of ``number``, a single one being shared."""
+    return parts * number if len(parts) == 1 else parts
 
 
 class Decoder(nn.Module):
@@ -47,76 +67,134 @@ class Decoder(nn.Module):
         return maps
 
 
+class Encoder(nn.Module):
+    """From a photo to ever smaller maps: (B, C, H, W) -> one (B, width, H / 2^n, W / 2^n) per block."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        inputs = 3
+        for width in config.widths:
+            self.blocks.append(block(inputs, width, config.convolutions))
+            inputs = width
+
+    def forward(self, maps: Tensor) -> list[Tensor]:
+        """As the class says."""
+        # The 8 bits of bfloat16 do not see the weak attacks.
+        with torch.autocast(maps.device.type, enabled=False):
+            encoded = [self.blocks[0](maps)]
+        for convolved in self.blocks[1:]:
+            encoded.append(convolved(F.avg_pool2d(encoded[-1], 2)))
+        return encoded
+
+
 class Fusion(nn.Module):
     """Six convolutions and a sigmoid: both uncertainties (B, 2, H, W) -> W (B, 1, H, W), between 0 and 1.
+
+    What they see is standardised: how far an uncertainty has moved from its mean over clean photos, in
+    standard deviations, and on a logarithm's scale, for strong attacks move it a thousand times as far as
+    weak ones. ``standardise`` fits both, ``distance`` of the means from 1 and ``deviation``, (2,) each.
+    Untrained, W is close to a half.
 
     Source: Huang et al. 2021, equation 11; its widths are not told.
     """
 
+    distance: Tensor
+    deviation: Tensor
+
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.convolutions = nn.Sequential(*block(2, width, 5), nn.Conv2d(width, 1, 3, padding=1))
+        last = nn.Conv2d(width, 1, 3, padding=1)
+        self.convolutions = nn.Sequential(*block(2, width, 5), last)
+        self.sigmoid = nn.Sigmoid()
+        # From 1, not from 0, for of a small number half precision keeps more digits.
+        self.register_buffer("distance", torch.zeros(2))
+        self.register_buffer("deviation", torch.ones(2))
+
+    @torch.no_grad()
+    def standardise(self, uncertainties: Tensor) -> None:
+        """Fits ``distance`` and ``deviation`` to the ``uncertainties`` of clean photos, (B, 2, H, W)."""
+        self.distance.copy_((1 - uncertainties).mean((0, 2, 3)))
+        self.deviation.copy_(uncertainties.std((0, 2, 3)).clamp(min=LEAST))
+
+    def standardised(self, uncertainties: Tensor) -> Tensor:
+        """What the convolutions see of ``uncertainties``, (B, 2, H, W)."""
+        distance, deviation = (one.view(1, 2, 1, 1) for one in (self.distance, self.deviation))
+        return ((1 - uncertainties - distance) / deviation).asinh()
 
     def forward(self, uncertainties: Tensor) -> Tensor:
         """As the class says."""
-        return self.convolutions(uncertainties).sigmoid()
+        return self.sigmoid(self.logits(uncertainties))
+
+    def logits(self, uncertainties: Tensor) -> Tensor:
+        """W in front of the sigmoid, (B, 1, H, W)."""
+        return self.convolutions(self.standardised(uncertainties))
 
 
 class Denoiser(nn.Module):
-    """One encoder, one decoder or one per head, and heads that add to the photo or filter it.
+    """An encoder and a decoder, common to all heads or each head's own; heads add to a photo or filter it.
 
     Untrained it leaves every photo as it is: the last layers begin at a change of 0, or at kernels that are 1
-    in the middle. The weights come from torch's global generator.
+    in the middle (with softmax, nearly). The weights come from torch's global generator.
 
     Source: Huang et al. 2021, sections 3.2, 3.4 and 4. Not told there: the pooling (a mean here), how the
-    decoder's half size becomes the photo's (bilinear here), that kernels may have any sign and sum (so here).
+    decoder's half size becomes the photo's (bilinear here), what keeps kernels in bounds
+    (``DenoiserConfig.kernels``).
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = nn.ModuleList()
-        inputs = 3
-        for width in config.widths:
-            self.encoder.append(block(inputs, width, config.convolutions))
-            inputs = width
-        decoders = len(config.heads) if config.decoders else 1
-        self.decoders = nn.ModuleList(Decoder(config) for _ in range(decoders))
+        heads = len(config.heads)
+        self.encoders = nn.ModuleList(Encoder(config) for _ in range(heads if config.encoders else 1))
+        self.decoders = nn.ModuleList(Decoder(config) for _ in range(heads if config.decoders else 1))
         last = config.widths[config.skips[0] - 1]
-        heads = [nn.Conv2d(last, config.outputs, 1) for _ in config.heads]
-        self.heads = nn.ModuleList(heads)
+        self.heads = nn.ModuleList(nn.Conv2d(last, config.outputs, 1) for _ in range(heads))
         self.fusion = Fusion(config.fusion) if config.fusion else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
-        for head in heads:
+        for head in self.heads:
+            assert isinstance(head, nn.Conv2d)
             nn.init.zeros_(head.weight)
-            if config.kind == "filt":
-                bias = torch.zeros(3, config.kernel**2)
-                bias[:, config.kernel**2 // 2] = 1
-                head.bias = nn.Parameter(bias.flatten())
+        if self.fusion is not None:
+            last_of_fusion = self.fusion.convolutions[-1]
+            assert isinstance(last_of_fusion, nn.Conv2d)
+            last_of_fusion.weight.data.mul_(0.1)  # W begins near a half, far from both ends
         self.to(memory_format=torch.channels_last)
 
     def outputs(self, x: Tensor) -> list[Tensor]:
         """What each head predicts for photos ``x`` (B, 3, H, W): (B, 3, H, W), or kernels (B, 3 K², H, W)."""
         height, width = x.shape[-2:]
-        step = 2 ** (len(self.encoder) - 1)
+        step = 2 ** (len(self.config.widths) - 1)
         padded = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
         # From -1 to 1: with positive numbers alone many a ReLU would begin, and stay, at 0 for every photo.
         maps = (2 * padded - 1).contiguous(memory_format=torch.channels_last)
-        encoded: list[Tensor] = []
-        for convolved in self.encoder:
-            maps = convolved(F.avg_pool2d(maps, 2) if encoded else maps)
-            encoded.append(maps)
-        decoded = [decoder(encoded) for decoder in self.decoders]
-        if len(decoded) < len(self.heads):
-            decoded *= len(self.heads)
+        encoded = _each([encoder(maps) for encoder in self.encoders], len(self.decoders))
+        decoded = [decoder(ones) for decoder, ones in zip(self.decoders, encoded, strict=True)]
         # A kernel's 1 needs more digits than half precision has.
         with torch.autocast(x.device.type, enabled=False):
-            predicted = [head(maps.to(x.dtype)) for head, maps in zip(self.heads, decoded, strict=True)]
-            return [stretched(one, *padded.shape[-2:])[..., :height, :width] for one in predicted]
+            return [
+                stretched(self._kernels(head(maps.to(x.dtype))), *padded.shape[-2:])[..., :height, :width]
+                for head, maps in zip(self.heads, _each(decoded, len(self.heads)), strict=True)
+            ]
+
+    def _kernels(self, predicted: Tensor) -> Tensor:
+        """A head's numbers as what it puts out: kernels are brought into bounds."""
+        if self.config.kind == "add":
+            return predicted
+        numbers = predicted.unflatten(1, (3, self.config.kernel**2))
+        middle = torch.zeros_like(numbers[:1, :1, :, :1, :1])
+        middle[:, :, self.config.kernel**2 // 2] = 1
+        if self.config.kernels == "softmax":
+            kernels = (numbers + MIDDLE * middle).softmax(2)
+        elif self.config.kernels == "residual":
+            kernels = numbers - numbers.mean(2, keepdim=True) + middle
+        else:
+            kernels = numbers + middle
+        return kernels.flatten(1, 2)
 
     def applied(self, x: Tensor, output: Tensor) -> Tensor:
         """Photos ``x`` (B, 3, H, W) denoised by a head's ``output``; not clipped to [0, 1].

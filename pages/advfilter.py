@@ -7,7 +7,7 @@ from ui.frame import pages, shell
 
 scene = shell.scene()
 st.markdown(
-    "A network that has seen thousands of attacked photos looks at this one and gives each pixel a filter "
+    "A network that has learned from attacked photos looks at this one and gives each pixel a filter "
     "of its own. PA-Filt has two opinions, one from all strengths of attack and one from strong attacks "
     "alone, and fuses them pixel by pixel by how unsure each is."
 )

@@ -6,7 +6,7 @@ import torch
 
 from denoisers import STRENGTHS, VARIANTS, Denoiser, DenoiserConfig, fused, uncertainty
 from denoisers.config import PAPER_WIDTHS
-from denoisers.losses import fusion_loss, image_loss, semantic_features, semantic_loss
+from denoisers.losses import at_equal_say, fusion_loss, image_loss, semantic_features, semantic_loss
 from tests.denoisers.tiny import shaken, tiny
 
 
@@ -30,6 +30,8 @@ def test_a_card_tells_the_whole_configuration(variant):
         ({"kind": "mix"}, "kind"),
         ({"loss": "l2"}, "loss"),
         ({"kernel": 4}, "kernel"),
+        ({"kernels": "sharp"}, "kernels"),
+        ({"encoders": True}, "decoders"),
         ({"skips": ()}, "skips"),
         ({"skips": (3, 2)}, "skips"),
         ({"skips": (5,)}, "skips"),
@@ -46,12 +48,12 @@ def test_the_papers_size():
     config = DenoiserConfig(widths=PAPER_WIDTHS)
     network = Denoiser(config)
     deepest = []
-    network.encoder[-1].register_forward_hook(lambda *given: deepest.append(given[-1].shape))
+    network.encoders[0].blocks[-1].register_forward_hook(lambda *given: deepest.append(given[-1].shape))
     with torch.no_grad():
         kernels = network.outputs(torch.zeros(1, 3, 32, 48))
     assert deepest == [(1, 512, 2, 3)]  # a sixteenth, 14 x 14 at 224 px
     assert [one.shape for one in kernels] == [(1, 75, 32, 48)]
-    blocks = len(network.encoder) + len(network.decoders[0].blocks)
+    blocks = len(network.encoders[0].blocks) + len(network.decoders[0].blocks)
     convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in network.modules())
     assert (blocks, convolutions) == (8, 25)
 
@@ -104,9 +106,34 @@ class TestEveryVariant:
         assert (gradient * along).sum().item() == pytest.approx(slope.item(), rel=1e-5)
 
 
-def test_heads_share_their_decoder_and_the_y_net_does_not():
-    assert len(Denoiser(tiny("multi-head")).decoders) == 1
-    assert len(Denoiser(tiny("pa-filt")).decoders) == 2
+def test_heads_share_encoder_and_decoder_and_the_y_net_does_not():
+    parts = {
+        variant: (len(network.encoders), len(network.decoders))
+        for variant in ("multi-head", "pa-filt")
+        for network in [Denoiser(tiny(variant))]
+    }
+    assert parts == {"multi-head": (1, 1), "pa-filt": (2, 2)}
+    shared = Denoiser(tiny("pa-filt", encoders=False))
+    assert (len(shared.encoders), len(shared.decoders)) == (1, 2)
+
+
+class TestKernels:
+    def kernels(self, photos, manner):
+        return shaken(tiny("filt-img", kernels=manner)).outputs(photos)[0].unflatten(1, (3, 25))
+
+    @pytest.mark.parametrize("manner", ["residual", "softmax"])
+    def test_their_sum_is_one(self, photos, manner):
+        sums = self.kernels(photos, manner).sum(2)
+        torch.testing.assert_close(sums, torch.ones_like(sums))
+
+    def test_softmax_has_no_weight_below_0_and_residual_has(self, photos):
+        assert (self.kernels(photos, "softmax") >= 0).all()
+        assert (self.kernels(photos, "residual") < 0).any()
+
+    def test_residual_is_free_less_its_mean(self, photos):
+        free = self.kernels(photos, "free")
+        expected = free - (free.sum(2, keepdim=True) - 1) / 25
+        torch.testing.assert_close(self.kernels(photos, "residual"), expected)
 
 
 def test_fusion_weighs_between_the_two_photos(photos):
@@ -123,6 +150,20 @@ def test_fusion_weighs_between_the_two_photos(photos):
     assert len(convolutions) == 6
     with pytest.raises(ValueError, match="nothing to fuse"):
         shaken(tiny("filt-img")).weight([weight, weight])
+
+
+def test_what_the_fusion_sees_is_standardised(photos):
+    network = shaken(tiny("pa-filt"))
+    unsure = torch.cat([uncertainty(output) for output in network.outputs(photos)], 1)
+    network.fusion.standardise(unsure)
+    flat = unsure.transpose(0, 1).flatten(1).double()
+    expected = (flat.mean(1, keepdim=True) - flat) / flat.std(1, keepdim=True)
+    seen = []
+    network.fusion.convolutions[0].register_forward_hook(lambda *given: seen.append(given[1][0]))
+    weight = network.weight(unsure.split(1, 1))
+    assert weight.mean().item() == pytest.approx(0.5, abs=0.1)  # untrained it prefers neither
+    stretched = seen[0].transpose(0, 1).flatten(1).double().sinh()
+    torch.testing.assert_close(stretched, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_uncertainty_is_the_largest_weight():
@@ -146,6 +187,12 @@ class TestLosses:
         said = tiny_classifier(photos).softmax(1)
         expected = -(said[0] * said[2].log()).sum().item()
         assert fusion_loss(other, said, tiny_classifier)[0].item() == pytest.approx(expected, rel=1e-4)
+
+    def test_equal_say(self):
+        losses, eps = torch.tensor([0.5, 1e-4, 1e-5]), torch.tensor([0.5, 1e-4, 0.0])
+        assert torch.equal(at_equal_say(losses, eps, 0), losses)
+        assert at_equal_say(losses, eps, 1).tolist() == pytest.approx([1, 1, 0.1])
+        assert at_equal_say(losses, eps, 0.5).tolist() == pytest.approx([0.5**0.5, 0.01, 0.001])
 
     def test_clipped_photos_still_teach(self, photos, tiny_classifier):
         x = (photos + 1).requires_grad_()

@@ -6,7 +6,7 @@ import pytest
 import denoisers.weights
 from denoisers import STRENGTHS, VARIANTS
 from experiments import advfilter_tables
-from experiments.advfilter_tables import ALL, claims_of, measure, tables
+from experiments.advfilter_tables import ALL, claims_of, measure, seen_in, tables
 from photos import open_source
 from tests.denoisers.tiny import write_tiny
 from training import attacked_photos, checkpoint
@@ -43,8 +43,11 @@ def test_every_denoiser_and_table(figures_of):
         *("none", "add-img", "add-sem", "filt-img", "filt-sem", "filt-strong", "pa-filt", "pa-filt, sl"),
         *("pa-filt, m", *(f"multi-head, head {number}" for number in range(1, 5))),
     }
-    for values in rows.values():
-        assert set(values) == {"right", "psnr", "ssim", "right, hardened"}
+    fusion = {"U sl", "U m", "W", "AUC of U sl", "AUC of U m"}
+    for row, values in rows.items():
+        assert set(values) - {"right", "psnr", "ssim", "right, hardened"} == (
+            fusion if row == "pa-filt" else set()
+        )
         assert all(len(one) == 13 for one in values.values())
         assert values["right"] == values["right, hardened"]  # the same classifier here
     assert rows["none"]["psnr"][0] == 100
@@ -53,7 +56,10 @@ def test_every_denoiser_and_table(figures_of):
     for number in range(1, 6):
         assert f"Table {number}" in text
     assert "| pa-filt, sl |" in text
-    assert len(figures["claims"]) == 11
+    assert "| AUC of U sl | 0.5000 |" in text
+    assert rows["pa-filt"]["AUC of U m"][0] == 0.5  # clean photos against themselves
+    assert all(0 < value < 1 for value in rows["pa-filt"]["W"])
+    assert len(figures["claims"]) == 12
     assert {one["verdict"] for one in figures["claims"]} == {"undecided"}  # of four photos
 
 
@@ -83,6 +89,14 @@ def made_up(**right):
         }
         for row, share in right.items()
     }
+
+
+def test_auc_of_uncertainties_by_hand():
+    falling = np.tile([[0.9, 0.8]], (13, 1))
+    falling[7] = [0.5, 0.4]  # both under both clean ones
+    falling[8] = [0.95, 0.7]  # one over both, one under both
+    aucs = seen_in(falling)
+    assert (aucs[0], aucs[7], aucs[8]) == (0.5, 1, 0.5)
 
 
 def test_claims_by_hand():

@@ -49,9 +49,8 @@ def test_changes_come_back_to_a_hundredth_of_their_eps(cache, as_builtin):
         change = (attacked - x).abs().amax((1, 2, 3))
         assert (change <= eps * 1.001 + 1e-7).all()
         assert (change > eps / 2).all()
-        attack = PGD(eps=eps, step=eps / 30, iterations=2, seed=strength)
-        with torch.autocast("cpu", torch.bfloat16):
-            expected = attack.run(x[:3], pairs.labels[:3], as_builtin, frames=0).attacked
+        attack = PGD(eps=eps, step=eps * 2 / 3, iterations=2, seed=strength)
+        expected = attack.run(x[:3], pairs.labels[:3], as_builtin, frames=0).attacked
         assert (attacked[:3] - expected).abs().max() <= eps / 200 + 1e-7
 
 
