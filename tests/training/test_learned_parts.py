@@ -88,11 +88,12 @@ class TestHealth:
         layers = torch.nn.Sequential(
             torch.nn.Conv2d(3, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(2, 2, 1), torch.nn.ReLU6()
         )
+        torch.nn.init.constant_(layers[0].weight, 1)
         torch.nn.init.constant_(layers[2].weight, 0)
         torch.nn.init.constant_(layers[2].bias, -1)
         with Activity() as activity:
-            layers(torch.rand(2, 3, 4, 4))
-        assert activity.alive[1] == 0
+            layers(torch.rand(2, 3, 4, 4) + 1)
+        assert activity.alive == [1, 0]
         with pytest.raises(UnhealthyError, match="it: ReLU 2 of 2 is nowhere over 0 on any photo"):
             activity.check("it")
 
