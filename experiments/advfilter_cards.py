@@ -6,6 +6,7 @@ and no intervals.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from denoisers import installed, read_card
@@ -38,8 +39,9 @@ def figures_of_cards() -> dict[str, Any]:
     return {"photos": numbers.pop(), "strengths": strengths, "rows": rows, "claims": []}
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The command."""
+    ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter).parse_args(arguments)
     figures = figures_of_cards()
     print(f"{figures['photos']} photos\n\n{tables(figures)}")
 

@@ -33,7 +33,7 @@ def test_every_figure_has_its_place(cards, capsys):
     assert rows["filt-img"]["right"] == [0.2] * 13
     assert rows["pa-filt, m"]["psnr"] == [26.0] * 13
     assert rows["pa-filt"]["W"] == [0.1] * 13
-    main()
+    main([])
     text = capsys.readouterr().out
     assert text.startswith("4 photos\n\nTable 1")
     assert f"| filt-strong |{' 40.0 |' * 14}" in text
