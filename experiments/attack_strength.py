@@ -25,8 +25,8 @@ from classifiers.base import Classifier
 from evaluation.many_photos.measuring import LabelledPhotos, attacked_by, options, right_photos, tell
 from evaluation.measures.accuracy import predicted
 from evaluation.measures.intervals import wilson
-from experiments.card_entry import add_write, check_write, keep
-from photos import Source, open_source
+from experiments.card_entry import add_write, keep, measured
+from photos import Source
 from story.table import markdown_table
 
 STRENGTHS = ((0.5, 10), (1, 10), (2, 10), (4, 10), (8, 20), (16, 40))
@@ -119,10 +119,7 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    check_write(given)
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, open_source(given.photos), size=size, limit=given.limit, seed=given.seed)
+    classifier, size, figures = measured(given, load, measure)
     print(f"{figures['photos']} photos at {size} px, {classifier.identity}\n")
     print(markdown_table(rows(figures["tried"])))
     patch = figures["patch"]

@@ -31,9 +31,9 @@ from evaluation.many_photos.measuring import (
     tell,
 )
 from evaluation.measures.accuracy import predicted
-from experiments.card_entry import add_write, check_write, keep
+from experiments.card_entry import add_write, keep, measured
 from explain import doubt, offered, saliency, saliency_name, share_inside
-from photos import Source, open_source
+from photos import Source
 from story.table import markdown_table
 
 AREA = 0.1
@@ -144,10 +144,7 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    check_write(given)
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, open_source(given.photos), size=size, limit=given.limit, seed=given.seed)
+    classifier, size, figures = measured(given, load, measure)
     print(f"{figures['photos']} photos at {size} px, {classifier.identity}: auto is {figures['auto']}\n")
     print(markdown_table(table(figures)))
     more, decided = f" --limit {given.limit}", {"saliency": figures["auto"]}

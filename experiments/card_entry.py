@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from classifiers import builtin_names
 from classifiers.base import Classifier
 from classifiers.builtin import builtin_files
+from photos import open_source
 from training.assets import write_card
 
 
@@ -19,14 +20,25 @@ def add_write(parser: ArgumentParser, what: str) -> None:
     parser.add_argument("--write", action="store_true", help=f"put {what} on the classifier's card")
 
 
-def check_write(given: Namespace) -> None:
-    """Nothing, if there is a card to write or none is to be written.
+def measured(
+    given: Namespace, load: Callable[[str], Classifier], measure: Callable[..., dict[str, Any]]
+) -> tuple[Classifier, int, dict[str, Any]]:
+    """The classifier that the command line names, the size in px at which it looks, and its figures.
+
+    Args:
+        given: the command line.
+        load: name -> classifier.
+        measure: (classifier, source, *, size, limit, seed) -> figures.
 
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
     if given.write and given.classifier not in builtin_names():
         raise ValueError(f"only built-in classifiers have a card, and {given.classifier} is none")
+    classifier = load(given.classifier)
+    size = given.size or classifier.working_size
+    source = open_source(given.photos)
+    return classifier, size, measure(classifier, source, size=size, limit=given.limit, seed=given.seed)
 
 
 def keep(

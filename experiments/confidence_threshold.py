@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from argparse import Namespace
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ from evaluation.many_photos.evaluate import label_numbers
 from evaluation.many_photos.measuring import drawn, options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
-from experiments.card_entry import add_write, check_write, keep
+from experiments.card_entry import add_write, keep, measured
 from photos import PhotoError, Source, open_source
 from photos.imagenet_overlap import is_covered
 from story.table import markdown_table
@@ -156,13 +157,8 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    check_write(given)
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
     strangers = open_source(given.unknown) if given.unknown else None
-    figures = measure(
-        classifier, open_source(given.photos), strangers, size=size, limit=given.limit, seed=given.seed
-    )
+    classifier, size, figures = measured(given, load, partial(measure, strangers=strangers))
     table = markdown_table(rows(figures))
     print(f"{classifier.identity} at {size} px is sure from {figures['sure_from']:.1%} on\n\n{table}")
     keep(

@@ -20,9 +20,9 @@ from classifiers import load
 from classifiers.base import Classifier
 from evaluation.many_photos.measuring import in_parts, options, right_photos, tell
 from evaluation.measures.faithfulness import health_of
-from experiments.card_entry import add_write, check_write, keep
+from experiments.card_entry import add_write, keep, measured
 from explain import MapHealth, Memo, maps_of, remembering
-from photos import Source, open_source
+from photos import Source
 from story.table import markdown_table
 
 MEMO = 10**8
@@ -78,10 +78,7 @@ def main(given: Namespace) -> None:
     Raises:
         ValueError: a card to write, and no built-in classifier.
     """
-    check_write(given)
-    classifier = load(given.classifier)
-    size = given.size or classifier.working_size
-    figures = measure(classifier, open_source(given.photos), size=size, limit=given.limit, seed=given.seed)
+    classifier, size, figures = measured(given, load, measure)
     print(f"{figures['photos']} photos at {size} px, {classifier.identity}\n")
     print(markdown_table(rows(figures["by_name"])))
     keep(given, classifier, "maps", figures, f" --limit {given.limit}", "experiments.map_faithfulness")
