@@ -6,7 +6,6 @@ import difflib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -80,7 +79,7 @@ class Classifier(nn.Module):
         smallest_size: int = 1,
         stand_in: str = "",
         sure_from: float = 0.0,
-        map_health: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        map_health: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         self.name = name
@@ -92,7 +91,7 @@ class Classifier(nn.Module):
         self.smallest_size = smallest_size
         self.stand_in = stand_in
         self.sure_from = sure_from
-        self.map_health = map_health
+        self.map_health = dict(map_health or {})
         # Channel by channel inside each pixel: convolutions take a fifth less time on a CPU.
         self.network = network.to(memory_format=torch.channels_last)
         # Plain references: as submodules they would be registered twice.

@@ -23,7 +23,7 @@ WORDS = ("SALE", "FRAGILE", "No. 12", "THIS SIDE UP", "OPEN", "Made with care", 
 LINES = 3
 
 
-def chequered(x: Tensor, side: int, seed: int) -> Tensor:  # noqa: ARG001
+def chequered(x: Tensor, side: int) -> Tensor:
     """Black and white squares in turn, (1, 3, side, side)."""
     cell = torch.arange(side) * CELLS // side
     board = (cell[:, None] + cell) % 2
@@ -40,15 +40,15 @@ def lettered(x: Tensor, side: int, seed: int) -> Tensor:
     return from_bytes(pil_to_tensor(label))[None].to(x)
 
 
-def shrunken(x: Tensor, side: int, seed: int) -> Tensor:  # noqa: ARG001
+def shrunken(x: Tensor, side: int) -> Tensor:
     """On each photo of ``x`` (B, 3, H, W) the one before it, as small as a sticker, (B, 3, side, side)."""
     return F.interpolate(x.roll(1, 0), (side, side), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 STICKERS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
-    "chequered tag": chequered,
+    "chequered tag": lambda x, side, _seed: chequered(x, side),
     "printed label": lettered,
-    "shrunken photo": shrunken,
+    "shrunken photo": lambda x, side, _seed: shrunken(x, side),
 }
 """By kind: (photos, side in px, seed) -> what is stuck onto each of them."""
 

@@ -26,7 +26,7 @@ def test_a_sticker_covers_its_box_and_nothing_else():
 
 
 def test_the_tag_is_a_chessboard():
-    (board,) = chequered(photos(), 18, 0)
+    (board,) = chequered(photos(), 18)
     for row in range(18):
         for column in range(18):
             expected = (row // (18 // CELLS) + column // (18 // CELLS)) % 2
@@ -46,6 +46,6 @@ def test_the_label_is_print_on_white_fixed_by_its_seed():
 
 def test_the_shrunken_photo_is_the_one_before():
     x = torch.stack([torch.full((3, 40, 50), value) for value in (0.1, 0.5, 0.9)])
-    small = shrunken(x, 18, 0)
+    small = shrunken(x, 18)
     assert small.shape == (3, 3, 18, 18)
     torch.testing.assert_close(small.mean((1, 2, 3)), torch.tensor([0.9, 0.1, 0.5]))

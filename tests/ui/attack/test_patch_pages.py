@@ -85,7 +85,7 @@ def test_numbers_place_resize_and_turn_it_and_are_in_the_link():
     number(app, "scale").set_value(2.0)
     number(app, "rotation").set_value(45.0).run()
     assert said(app) == []
-    assert "covers the object" in words(app)
+    assert "on a part of the object" in words(app)
     assert verdict(app) != before
     link = {"attack.x": "0.68", "attack.y": "0.68", "attack.scale": "2", "attack.rotation": "45"}
     assert app.query_params == {"photo": "chelsea", "classifier": "builtin-vgg"} | link
