@@ -351,9 +351,7 @@ def work(order: Order, parts: Mapping[str, int], ends: float, messages: Connecti
         number = first
         for number, case in enumerate(cases[first:], first):
             if time.time() >= limit:
-                messages.send(
-                    LeftOut(name, ", ".join(left.name for left in cases[number:]), "no time is left")
-                )
+                messages.send(LeftOut(name, ", ".join(left.name for left in cases[number:]), NO_TIME))
                 break
             messages.send(Begun(name, case.name, number, limit))
             try:

@@ -27,7 +27,7 @@ from evaluation.measures.accuracy import predicted
 from evaluation.measures.intervals import wilson
 from experiments.card_entry import add_write, keep, measured
 from photos import Source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 STRENGTHS = ((0.5, 10), (1, 10), (2, 10), (4, 10), (8, 20), (16, 40))
 """ε of 255, and how many steps; a step of half a level gets to the edge of the ball in all of them."""
@@ -83,7 +83,7 @@ def patch_goal(classifier: Classifier, photos: LabelledPhotos, seed: int) -> dic
         the goal; and under ``patch`` how many ``photos`` were attacked, on how many of them it ``reached`` a
         label drawn by ``seed``, and how many it ``fooled`` where leaving the right one was its goal.
     """
-    first = LabelledPhotos(photos.x[:PATCH_PHOTOS], photos.y[:PATCH_PHOTOS], photos.digests[:PATCH_PHOTOS])
+    first = photos.part(slice(PATCH_PHOTOS))
 
     def says(goal: str, labels: Tensor) -> Tensor:
         attack = LaVAN(goal=goal)
@@ -105,9 +105,9 @@ def rows(tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "ε of 255": round(255 * one["eps"], 2),
             "steps": one["iterations"],
             "fooled": one["fooled"],
-            "%": round(100 * one["share"], 1),
-            "from": round(100 * one["interval"][0], 1),
-            "to": round(100 * one["interval"][1], 1),
+            "%": percent(one["share"]),
+            "from": percent(one["interval"][0]),
+            "to": percent(one["interval"][1]),
         }
         for one in tried
     ]

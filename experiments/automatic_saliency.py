@@ -34,7 +34,7 @@ from evaluation.measures.accuracy import predicted
 from experiments.card_entry import add_write, keep, measured
 from explain import doubt, offered, saliency, saliency_name, share_inside
 from photos import Source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 AREA = 0.1
 """Of the photo, for the patch that LaVAN learns: one so large fools every built-in classifier."""
@@ -126,16 +126,12 @@ def best(mean: Mapping[str, float], classifier: Classifier) -> str:
 def table(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """A line for each patch and one for their mean: % of each map on the patch."""
     lines = [
-        {"patch": row["patch"], "area %": _percent(row["area"]), "fooled": row["fooled"]}
-        | {method: _percent(row["on patch"][method]) if row["fooled"] else "" for method in figures["mean"]}
+        {"patch": row["patch"], "area %": percent(row["area"]), "fooled": row["fooled"]}
+        | {method: percent(row["on patch"][method]) if row["fooled"] else "" for method in figures["mean"]}
         for row in figures["patches"]
     ]
-    mean = {method: _percent(share) for method, share in figures["mean"].items()}
+    mean = {method: percent(share) for method, share in figures["mean"].items()}
     return [*lines, {"patch": "mean", "area %": "", "fooled": "", **mean}]
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)
 
 
 def main(given: Namespace) -> None:

@@ -24,7 +24,7 @@ from evaluation.many_photos.measuring import drawn, options
 from evaluation.measures.accuracy import BATCH, probabilities
 from evaluation.measures.intervals import wilson
 from photos import PhotoError, Source, open_source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 TOP = (1, 5)
 """The right label is among so many likeliest ones."""
@@ -99,7 +99,7 @@ def row(top: int, right: int, photos: int) -> dict[str, Any]:
     """A line of the table."""
     low, high = wilson(right, photos)
     share = {"%": right / photos, "from": low, "to": high}
-    return {"top": top, "right": right, **{name: round(100 * value, 1) for name, value in share.items()}}
+    return {"top": top, "right": right, **{name: percent(value) for name, value in share.items()}}
 
 
 def main(given: Namespace) -> None:

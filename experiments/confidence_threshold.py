@@ -32,7 +32,7 @@ from evaluation.measures.intervals import wilson
 from experiments.card_entry import add_write, keep, measured
 from photos import PhotoError, Source, open_source
 from photos.imagenet_overlap import is_covered
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 MOST = 0.05
 """Share of the known photos with the right answer that may fall under the threshold."""
@@ -146,8 +146,8 @@ def rows(figures: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         low, high = one["share_interval"]
         shares = {"%": one["share"], "from": low, "to": high}
-        percent = {column: round(100 * value, 1) for column, value in shares.items()}
-        lines.append({"photos": f"{one['photos']} {name}", "under it": one["under"], **percent})
+        in_percent = {column: percent(value) for column, value in shares.items()}
+        lines.append({"photos": f"{one['photos']} {name}", "under it": one["under"], **in_percent})
     return lines
 
 

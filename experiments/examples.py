@@ -47,7 +47,7 @@ from evaluation.measures.accuracy import predicted, probabilities
 from evaluation.one_photo.report import method_facts
 from explain import Memo, remembering
 from photos import Source, gallery, gallery_photo, open_source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 EPS = (4.0, 2.0, 1.0, 0.5)
 """Strengths of the small changes, of 255."""
@@ -144,8 +144,7 @@ def on_gallery(
         if not missing:
             rows.append(dict(row))
             continue
-        one = slice(number, number + 1)
-        alone = LabelledPhotos(photos.x[one], photos.y[one], photos.digests[one])
+        alone = photos.part(slice(number, number + 1))
         says, most, answers = under(classifier, attack, alone, missing)
         label = int(alone.y)
         for defense, (labels, likely) in answers.items():
@@ -258,11 +257,6 @@ def title(one: Rung) -> str:
     if isinstance(one.attack, PatchAttack):
         return f"{one.name} {100 * one.strength:g} %"
     return f"{one.name} {255 * one.strength:g}/255"
-
-
-def percent(share: float) -> float:
-    """With one digit."""
-    return round(100 * share, 1)
 
 
 def _digest_of(photos: LabelledPhotos) -> str:

@@ -21,7 +21,7 @@ from evaluation.measures.accuracy import probabilities
 from photos import Photo, read_photo, readable
 from photos.gallery import ENTRIES, package_folder
 from photos.source import imagenet_labels
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 SURE = 0.5
 """Of the gallery's photos the classifier is as sure as this at least."""
@@ -38,7 +38,7 @@ def row(photo: Photo, shows: tuple[str, ...], classifier: Classifier) -> dict[st
         "photo": photo.name,
         "shows": ", ".join(shows) or "-",
         "says": says,
-        "% sure": round(100 * probability, 1),
+        "% sure": percent(probability),
         "right": right,
         "kept": right and probability >= SURE,
     }

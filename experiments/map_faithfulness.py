@@ -23,7 +23,7 @@ from evaluation.measures.faithfulness import health_of
 from experiments.card_entry import add_write, keep, measured
 from explain import MapHealth, Memo, maps_of, remembering
 from photos import Source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 MEMO = 10**8
 """Bytes for what the classifier said; maps of the same ranking delete the same places."""
@@ -55,21 +55,17 @@ def rows(by_name: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         lines.append(
             {
                 "map": name,
-                "constant": _percent(health.constant),
-                "empty": _percent(health.empty),
-                "hottest blurred: left": _percent(health.hottest),
-                "coldest blurred: left": _percent(health.coldest),
-                "hottest cost more by": _percent(health.gap),
-                "from": _percent(health.low),
-                "to": _percent(health.high),
+                "constant": percent(health.constant),
+                "empty": percent(health.empty),
+                "hottest blurred: left": percent(health.hottest),
+                "coldest blurred: left": percent(health.coldest),
+                "hottest cost more by": percent(health.gap),
+                "from": percent(health.low),
+                "to": percent(health.high),
                 "doubt": "yes" if health.doubt else "",
             }
         )
     return lines
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)
 
 
 def main(given: Namespace) -> None:

@@ -26,7 +26,7 @@ from evaluation.measures.accuracy import predicted
 from evaluation.measures.intervals import wilson
 from explain import Memo, remembering
 from photos import open_source
-from story.table import markdown_table
+from story.table import markdown_table, percent
 
 LAMBDAS = (1.5, 2.3, 3.5)
 SALIENCIES = ("gradient", "cam")
@@ -79,14 +79,9 @@ def table(columns: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each defense, % right in each column."""
     rows: list[dict[str, Any]] = []
     for title in next(iter(columns.values()))["right"]:
-        shares = {name: percent(one["right"][title], one["photos"]) for name, one in columns.items()}
+        shares = {name: percent(one["right"][title] / one["photos"]) for name, one in columns.items()}
         rows.append({"defense": title, **shares})
     return rows
-
-
-def percent(hits: int, photos: int) -> float:
-    """With one digit."""
-    return round(100 * hits / photos, 1)
 
 
 def target_table(columns: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -100,9 +95,9 @@ def target_table(columns: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
             {
                 "patch": name,
                 "photos": one["photos"],
-                "to target %": percent(one["to target"], one["photos"]),
-                "from": round(100 * low, 1),
-                "to": round(100 * high, 1),
+                "to target %": percent(one["to target"] / one["photos"]),
+                "from": percent(low),
+                "to": percent(high),
             }
         )
     return rows

@@ -76,8 +76,8 @@ def _maps(x: Tensor, model: Classifier, choose: Callable[[Tensor], Tensor]) -> T
     if model.head is None:
         return _by_place(x, model, choose, torch.relu)
     scores, features = model.with_features(x)  # (B, labels), (B, C, h, w)
-    weights = model.head.weight - model.head.weight.mean(0)
-    return torch.einsum("bkc,bchw->bkhw", weights[choose(scores.detach())], features)
+    weights = model.head.weight
+    return torch.einsum("bkc,bchw->bkhw", weights[choose(scores.detach())] - weights.mean(0), features)
 
 
 @remembered

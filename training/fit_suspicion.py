@@ -266,14 +266,15 @@ def judge_score(rows: Rows, suspicion: Suspicion) -> dict[str, Any]:
 
     Of the clean photos every other one carries a sticker, each kind in turn, as many as are plain.
     """
-    scores, patched = suspicion.of(judged_signs(rows)), rows["patched"]
+    signs, patched = judged_signs(rows), rows["patched"]
+    scores = suspicion.of(signs)
     false, true = roc(scores, patched)
     kept = torch.linspace(0, len(false) - 1, min(_ROC_POINTS, len(false))).round().long()
     return {
         "photos": len(patched),
         "auc": round(auc(scores, patched), 4),
         "auc of each sign": {
-            sign: round(auc(judged_signs(rows)[:, number], patched), 4) for number, sign in enumerate(SIGNS)
+            sign: round(auc(signs[:, number], patched), 4) for number, sign in enumerate(SIGNS)
         },
         "alarms": alarms(rows, suspicion),
         "true alarms at false alarms of": {

@@ -44,6 +44,10 @@ class LabelledPhotos:
     def __len__(self) -> int:
         return len(self.y)
 
+    def part(self, rows: slice) -> LabelledPhotos:
+        """Some of them."""
+        return LabelledPhotos(self.x[rows], self.y[rows], self.digests[rows])
+
     def goals(self, attack: Attack, labels: int, seed: int) -> Tensor:
         """(N,) what ``attack`` is after: ``targets``, or the right labels where it only leaves one."""
         return self.targets(labels, seed) if attack.aim == "targeted" else self.y
