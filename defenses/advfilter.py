@@ -9,7 +9,7 @@ from torch import Tensor
 
 from classifiers.base import Classifier
 from defenses.base import Defense, difference_step, photo_step
-from denoisers import VARIANTS, Denoiser, fused, load, uncertainty
+from denoisers import VARIANTS, Denoiser, fused, load
 from ops.straight_through import clipped
 from story import Step, param
 
@@ -55,12 +55,12 @@ class AdvFilter(Defense):
     def steps(self, x: Tensor, model: Classifier) -> list[Step]:  # noqa: ARG002
         """Photo, for PA-Filt both denoised photos, both uncertainties, the weight; result, difference."""
         network = load(self.variant, device=x.device, dtype=x.dtype)
-        outputs = network.outputs(x)
-        if network.fusion is not None:
-            between, result, formula = self._fused(x, network, outputs)
+        fuses, heads = network.fusion is not None, len(network.heads)
+        photos, unsure = network.denoised(x, None if fuses else min(self.head, heads) - 1)
+        if fuses:
+            between, result, formula = self._fused(network, photos, unsure)
         else:
-            output = outputs[self.head - 1] if len(outputs) > 1 else outputs[0]
-            between, result = [], clipped(network.applied(x, output))
+            between, result = [], clipped(photos[0])
             formula = _ADDED if network.config.kind == "add" else _FILTERED
         return [
             photo_step(x),
@@ -75,10 +75,11 @@ class AdvFilter(Defense):
             difference_step(result, x, "All that was changed: the attack, or the photo?", of=r"\tilde{x}"),
         ]
 
-    def _fused(self, x: Tensor, network: Denoiser, outputs: list[Tensor]) -> tuple[list[Step], Tensor, str]:
+    def _fused(
+        self, network: Denoiser, photos: list[Tensor], unsure: list[Tensor]
+    ) -> tuple[list[Step], Tensor, str]:
         """The steps between photo and result, the result, and its formula."""
-        small, medium = (clipped(network.applied(x, output)) for output in outputs)
-        unsure = [uncertainty(output) for output in outputs]
+        small, medium = (clipped(photo) for photo in photos)
         weight = network.weight(unsure)
         steps = [
             Step(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from denoisers.network import Denoiser, fused, uncertainty
+from denoisers.network import Denoiser, fused
 from ops.straight_through import clipped
 
 SL, M = "sl", "m"
@@ -28,13 +28,12 @@ def denoised_and_maps(network: Denoiser, x: Tensor) -> tuple[dict[str, Tensor], 
 
     Those are ``UNCERTAINTIES`` and ``WEIGHT``; none where nothing is fused.
     """
-    outputs = network.outputs(x)
-    photos = [clipped(network.applied(x, output)) for output in outputs]
+    filtered, unsure = network.denoised(x)
+    photos = [clipped(photo) for photo in filtered]
     if len(photos) == 1:
         return {RESULT: photos[0]}, {}
     if network.fusion is None:
         return {f"head {number}": photo for number, photo in enumerate(photos, 1)}, {}
-    unsure = [uncertainty(output) for output in outputs]
     weight = network.weight(unsure)
     by_name = {SL: photos[0], M: photos[1], RESULT: fused(photos[0], photos[1], weight)}
     return by_name, {**dict(zip(UNCERTAINTIES, unsure, strict=True)), WEIGHT: weight}

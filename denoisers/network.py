@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from denoisers.config import DenoiserConfig
-from ops.pixel_filter import pixel_filtered
+from ops.pixel_filter import pixel_filtered, stretched_filtered
 
 LEAST = 1e-4
 """Smallest deviation of uncertainties that the fusion's inputs are divided by."""
@@ -28,7 +28,10 @@ def block(inputs: int, outputs: int, convolutions: int) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for number in range(convolutions):
-        layers += [nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1), nn.LeakyReLU(LEAK)]
+        layers += [
+            nn.Conv2d(outputs if number else inputs, outputs, 3, padding=1),
+            nn.LeakyReLU(LEAK, inplace=True),
+        ]
     return nn.Sequential(*layers)
 
 
@@ -128,7 +131,8 @@ class Fusion(nn.Module):
 
     def logits(self, uncertainties: Tensor) -> Tensor:
         """W in front of the sigmoid, (B, 1, H, W)."""
-        return self.convolutions(self.standardised(uncertainties))
+        seen = self.standardised(uncertainties).contiguous(memory_format=torch.channels_last)
+        return self.convolutions(seen)
 
 
 class Denoiser(nn.Module):
@@ -167,34 +171,81 @@ class Denoiser(nn.Module):
 
     def outputs(self, x: Tensor) -> list[Tensor]:
         """What each head predicts for photos ``x`` (B, 3, H, W): (B, 3, H, W), or kernels (B, 3 K², H, W)."""
-        height, width = x.shape[-2:]
+        return [self._stretched(predicted, x) for predicted in self._predicted(self._padded(x))]
+
+    def _stretched(self, predicted: Tensor, x: Tensor) -> Tensor:
+        """What a head says of ``_padded`` photos, at the size of the photos ``x``."""
+        times = 2 ** (self.config.skips[0] - 1)
+        height, width = predicted.shape[-2:]
+        return stretched(predicted, times * height, times * width)[..., : x.shape[-2], : x.shape[-1]]
+
+    def _padded(self, x: Tensor) -> Tensor:
+        """Photos with sides that can be halved as often as the encoder does, their border repeated."""
         step = 2 ** (len(self.config.widths) - 1)
-        padded = F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
+        height, width = x.shape[-2:]
+        return F.pad(x, (0, -width % step, 0, -height % step), mode="replicate")
+
+    def _predicted(self, padded: Tensor, only: int | None = None) -> list[Tensor]:
+        """Of ``_padded`` photos, at the size that the decoder ends at; by all heads or ``only`` that one."""
         # From -1 to 1: with positive numbers alone many a ReLU would begin, and stay, at 0 for every photo.
         maps = (2 * padded - 1).contiguous(memory_format=torch.channels_last)
         encoded = _each([encoder(maps) for encoder in self.encoders], len(self.decoders))
         decoded = [decoder(ones) for decoder, ones in zip(self.decoders, encoded, strict=True)]
         # A kernel's 1 needs more digits than half precision has.
-        with torch.autocast(x.device.type, enabled=False):
-            return [
-                stretched(self._kernels(head(maps.to(x.dtype))), *padded.shape[-2:])[..., :height, :width]
-                for head, maps in zip(self.heads, _each(decoded, len(self.heads)), strict=True)
-            ]
+        pairs = list(zip(self.heads, _each(decoded, len(self.heads)), strict=True))
+        if only is not None:
+            pairs = pairs[only : only + 1]
+        with torch.autocast(padded.device.type, enabled=False):
+            return [self._of_head(head, maps.to(padded.dtype)) for head, maps in pairs]
 
-    def _kernels(self, predicted: Tensor) -> Tensor:
+    def _of_head(self, head: nn.Module, maps: Tensor) -> Tensor:
         """A head's numbers as what it puts out: kernels are brought into bounds."""
-        if self.config.kind == "add":
-            return predicted
-        numbers = predicted.unflatten(1, (3, self.config.kernel**2))
-        middle = torch.zeros_like(numbers[:1, :1, :, :1, :1])
-        middle[:, :, self.config.kernel**2 // 2] = 1
-        if self.config.kernels == "softmax":
-            kernels = (numbers + MIDDLE * middle).softmax(2)
-        elif self.config.kernels == "residual":
-            kernels = numbers - numbers.mean(2, keepdim=True) + middle
-        else:
-            kernels = numbers + middle
-        return kernels.flatten(1, 2)
+        assert isinstance(head, nn.Conv2d) and head.bias is not None
+        weight, bias = head.weight.flatten(1), head.bias
+        if self.config.kind == "filt":
+            middle = torch.zeros(3, self.config.kernel**2, device=maps.device, dtype=maps.dtype)
+            middle[:, self.config.kernel**2 // 2] = MIDDLE if self.config.kernels == "softmax" else 1
+            if self.config.kernels == "residual":
+                # The mean over a kernel's weights is taken off once for all pixels, not off each pixel's own.
+                weight, bias = (self._less_mean(numbers) for numbers in (weight, bias[:, None]))
+                bias = bias.squeeze(1)
+            bias = bias + middle.flatten()
+        flat = maps.contiguous().flatten(2)
+        numbers = torch.baddbmm(bias[:, None], weight.expand(len(flat), -1, -1), flat)
+        numbers = numbers.unflatten(2, maps.shape[-2:])
+        if self.config.kind == "filt" and self.config.kernels == "softmax":
+            return numbers.unflatten(1, (3, self.config.kernel**2)).softmax(2).flatten(1, 2)
+        return numbers
+
+    def _less_mean(self, numbers: Tensor) -> Tensor:
+        """(3 K², C) less the mean over each kernel's K²."""
+        by_kernel = numbers.unflatten(0, (3, self.config.kernel**2))
+        return (by_kernel - by_kernel.mean(1, keepdim=True)).flatten(0, 1)
+
+    def denoised(self, x: Tensor, only: int | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        """Photos (B, 3, H, W) in [0, 1] -> each head's denoised photos, not clipped, and its uncertainties.
+
+        The photos are (B, 3, H, W), the uncertainties (B, 1, H, W), of heads that filter; others have none.
+        Where nothing asks for a gradient, the kernels never lie in memory at the photo's size.
+
+        Args:
+            x: the photos.
+            only: number of the one head that is asked, from 0; None asks them all.
+        """
+        padded = self._padded(x)
+        height, width = x.shape[-2:]
+        predicted = self._predicted(padded, only)
+        if self.config.kind == "add" or self._has_gradient(x):
+            outputs = [self._stretched(one, x) for one in predicted]
+            unsure = [] if self.config.kind == "add" else [uncertainty(output) for output in outputs]
+            return [self.applied(x, output) for output in outputs], unsure
+        pairs = [stretched_filtered(padded, kernels) for kernels in predicted]
+        photos, unsure = ([maps[..., :height, :width] for maps in ones] for ones in zip(*pairs, strict=True))
+        return photos, unsure
+
+    def _has_gradient(self, x: Tensor) -> bool:
+        learns = x.requires_grad or any(weight.requires_grad for weight in self.parameters())
+        return learns and torch.is_grad_enabled()
 
     def applied(self, x: Tensor, output: Tensor) -> Tensor:
         """Photos ``x`` (B, 3, H, W) denoised by a head's ``output``; not clipped to [0, 1].
@@ -222,7 +273,7 @@ class Denoiser(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Photos (B, 3, H, W) in [0, 1] -> each head's denoised photos (B, 3, H, W), not clipped."""
-        return [self.applied(x, output) for output in self.outputs(x)]
+        return self.denoised(x)[0]
 
 
 def uncertainty(kernels: Tensor) -> Tensor:

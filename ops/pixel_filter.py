@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import torch
@@ -27,11 +28,73 @@ def pixel_filtered(x: Tensor, kernels: Tensor) -> Tensor:
     Raises:
         ValueError: ``kernels`` has not C K² channels with an odd K.
     """
-    channels, weights = x.shape[1], kernels.shape[1]
+    side = _side(x.shape[1], kernels.shape[1])
+    return _Shifted.apply(F.pad(x, (side // 2,) * 4, mode="replicate"), kernels)
+
+
+@torch.no_grad()
+def stretched_filtered(x: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``pixel_filtered`` by kernels that are stretched to the photo's size, and their largest weights.
+
+    (B, C, H, W) and (B, C K², H / n, W / n) -> (B, C, H, W) and (B, 1, H, W). Stretched bilinearly, a kernel
+    lies between those of its four neighbours, the same way for all pixels that have the same place in their
+    square of n x n. So these are taken together, and of stretched kernels only one weight for each of them is
+    ever in memory. It has no gradient.
+
+    Raises:
+        ValueError: n is no whole number, or ``kernels`` has not C K² channels with an odd K.
+    """
+    channels, (height, width) = x.shape[1], kernels.shape[-2:]
+    times = x.shape[-1] // width
+    if x.shape[-2:] != (times * height, times * width):
+        raise ValueError(f"kernels of {height} x {width} do not stretch to {x.shape[-2]} x {x.shape[-1]}")
+    side = _side(channels, kernels.shape[1])
+    padded = F.pad(x, (side // 2,) * 4, mode="replicate")
+    squares = range(times)
+    # Pixels that have the same place in their squares, side by side.
+    apart = [[padded[..., row::times, column::times].contiguous() for column in squares] for row in squares]
+    result = x.new_zeros(times, times, len(x), channels, height, width)
+    largest = x.new_full((times, times, len(x), 1, height, width), -math.inf)
+    by_neighbour = kernels.unflatten(1, (channels, side**2))
+    between_rows, weights = (torch.empty_like(result[0, 0]) for _ in range(2))
+    for neighbour, (row, column) in enumerate(product(range(side), repeat=2)):
+        for i in squares:
+            _between(by_neighbour[:, :, neighbour], (i + 0.5) / times - 0.5, -2, out=between_rows)
+            down, plane_row = divmod(i + row, times)
+            for j in squares:
+                _between(between_rows, (j + 0.5) / times - 0.5, -1, out=weights)
+                right, plane_column = divmod(j + column, times)
+                plane = apart[plane_row][plane_column]
+                result[i, j].addcmul_(weights, plane[..., down : down + height, right : right + width])
+                for channel in range(channels):
+                    torch.maximum(largest[i, j], weights[:, channel : channel + 1], out=largest[i, j])
+    return _together(result), _together(largest)
+
+
+def _between(maps: Tensor, place: float, dimension: int, *, out: Tensor) -> None:
+    """``maps`` seen ``place`` of a step further along, -1/2 to 1/2; beyond the ends they stay as there."""
+    steps = maps.shape[dimension] - 1
+    first, last = maps.narrow(dimension, 0, steps), maps.narrow(dimension, 1, steps)
+    near, far, end = (first, last, steps) if place >= 0 else (last, first, 0)
+    torch.lerp(near, far, abs(place), out=out.narrow(dimension, 0 if place >= 0 else 1, steps))
+    out.narrow(dimension, end, 1).copy_(maps.narrow(dimension, end, 1))
+
+
+def _together(apart: Tensor) -> Tensor:
+    """(n, n, B, C, h, w) -> (B, C, n h, n w): the pixels of each square of n x n beside each other again."""
+    return apart.permute(2, 3, 4, 0, 5, 1).flatten(2, 3).flatten(3, 4)
+
+
+def _side(channels: int, weights: int) -> int:
+    """K.
+
+    Raises:
+        ValueError: ``weights`` is not C K² with an odd K.
+    """
     side = math.isqrt(weights // channels)
     if side % 2 == 0 or weights != channels * side**2:
         raise ValueError(f"each of {channels} channels takes K² weights with an odd K, not {weights} in all")
-    return _Shifted.apply(F.pad(x, (side // 2,) * 4, mode="replicate"), kernels)
+    return side
 
 
 class _Shifted(torch.autograd.Function):

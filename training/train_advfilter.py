@@ -42,7 +42,6 @@ from denoisers import (
     installed,
     load,
     read_card,
-    uncertainty,
 )
 from denoisers.config import KERNELS, SMALL_WIDTHS
 from denoisers.denoise import denoised_and_maps
@@ -326,9 +325,8 @@ class Training:
     def _fusion_losses(self, clean: Tensor, attacked: Tensor) -> Tensor:
         with torch.no_grad():
             opinion = self.model(clean).softmax(1)
-            outputs = self.network.outputs(attacked)
-            first, second = (self.network.applied(attacked, output).clamp(0, 1) for output in outputs)
-            uncertainties = [uncertainty(output) for output in outputs]
+            photos, uncertainties = self.network.denoised(attacked)
+            first, second = (photo.clamp(0, 1) for photo in photos)
         fusion = self.network.fusion
         assert fusion is not None
         logits = fusion.logits(torch.cat(uncertainties, 1))
@@ -386,7 +384,7 @@ class Training:
         for network in (self.network, self.descent.average):
             assert isinstance(network, Denoiser)
             assert network.fusion is not None
-            unsure = [uncertainty(output) for output in network.outputs(clean)]
+            unsure = network.denoised(clean)[1]
             network.fusion.standardise(torch.cat(unsure, 1))
 
 

@@ -106,6 +106,25 @@ class TestEveryVariant:
         assert (gradient * along).sum().item() == pytest.approx(slope.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("skips", [(1, 2), (2, 3)])
+@pytest.mark.parametrize("kernels", ["residual", "softmax", "free"])
+def test_without_a_gradient_it_denoises_as_by_the_outputs(variant, skips, kernels, photos):
+    """Where the kernels never lie in memory at the photo's size, and where they do."""
+    network = shaken(tiny(variant, kernels=kernels, widths=(4, 6, 8, 8), skips=skips)).requires_grad_(False)
+    outputs = network.outputs(photos)
+    denoised, unsure = network.denoised(photos)
+    for photo, output in zip(denoised, outputs, strict=True):
+        torch.testing.assert_close(photo, network.applied(photos, output))
+    expected = [] if network.config.kind == "add" else [uncertainty(output) for output in outputs]
+    torch.testing.assert_close(unsure, expected)
+    for number, photo in enumerate(denoised):
+        torch.testing.assert_close(network.denoised(photos, number), ([photo], unsure[number : number + 1]))
+    with_gradient = network.denoised(photos.clone().requires_grad_())
+    torch.testing.assert_close(with_gradient, (denoised, unsure))
+    assert all(photo.requires_grad for photo in with_gradient[0])
+
+
 def test_heads_share_encoder_and_decoder_and_the_y_net_does_not():
     parts = {
         variant: (len(network.encoders), len(network.decoders))

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from experiments.filter_memory import side_by_side
-from ops.pixel_filter import pixel_filtered
+from ops.pixel_filter import pixel_filtered, stretched_filtered
 
 
 def drawn(*shape, seed=0):
@@ -44,6 +45,33 @@ def test_a_kernel_that_is_1_in_the_middle_keeps_the_photo():
 def test_the_gradients_of_photo_and_kernels():
     x, kernels = drawn(2, 2, 4, 3).requires_grad_(), drawn(2, 18, 4, 3, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(pixel_filtered, (x, kernels))
+
+
+@pytest.mark.parametrize("side", [1, 3, 5])
+@pytest.mark.parametrize("times", [1, 2, 4])
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (1, 3), (1, 1)])
+def test_stretched_kernels_equal_a_plain_loop(side, times, height, width):
+    """Over kernels that PyTorch has stretched."""
+    kernels = drawn(2, 3 * side**2, height, width, seed=1) - 0.5
+    x = drawn(2, 3, times * height, times * width)
+    stretched = F.interpolate(kernels, scale_factor=times, mode="bilinear", align_corners=False)
+    result, largest = stretched_filtered(x, kernels)
+    np.testing.assert_allclose(result.numpy(), by_hand(x, stretched, side), atol=1e-14)
+    torch.testing.assert_close(largest, stretched.amax(1, keepdim=True), rtol=0, atol=1e-15)
+
+
+def test_a_stretched_kernel_lies_between_its_neighbours():
+    """Of two kernels that multiply by 0 and by 4, each stretched to two pixels: 0, 1, 3, 4."""
+    kernels = torch.tensor([0.0, 4.0]).view(1, 1, 1, 2)
+    result, largest = stretched_filtered(torch.ones(1, 1, 2, 4), kernels)
+    expected = torch.tensor([0.0, 1, 3, 4]).expand(1, 1, 2, 4)
+    assert torch.equal(result, expected) and torch.equal(largest, expected)
+
+
+@pytest.mark.parametrize("size", [(8, 9), (9, 8), (8, 12)])
+def test_refuses_kernels_that_do_not_stretch(size):
+    with pytest.raises(ValueError, match="do not stretch"):
+        stretched_filtered(drawn(1, 3, *size), drawn(1, 27, 4, 4))
 
 
 @pytest.mark.parametrize("weights", [74, 12, 28])
