@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from explain import PassingMemo, logits, remembering
 from story import by_name
 
 _MEMO_BYTES = 1_000_000_000
+_LABELS = ("clean", "bare", "predicted", "target")
+_SWITCHES = ("counted", "left_out")
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,27 @@ class _Attacked:
     seconds: float
 
 
+class _Some:
+    """Some photos of a batch; which ones, the device is asked once."""
+
+    def __init__(self, where: Tensor) -> None:
+        """``where``: (B,) whether the photo is one of them."""
+        self.where = where
+        self._numbers = where.nonzero().flatten()
+        self._all = len(self._numbers) == len(where)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def of(self, whole: Tensor) -> Tensor:
+        """Their rows of a (B, ...) tensor; the tensor itself where they are all."""
+        return whole if self._all else whole[self._numbers]
+
+    def among(self, part: Tensor, whole: Tensor) -> Tensor:
+        """``whole`` (B, ...) with ``part`` in place of their rows."""
+        return part if self._all else whole.index_copy(0, self._numbers, part.to(whole))
+
+
 @dataclass(frozen=True, eq=False)
 class _Row:
     """What a cell counts of its attacked pictures.
@@ -145,7 +169,7 @@ class _Row:
         by: the pictures.
         answered: (B,) the label that comes out without an attack; -1 where it is rejected.
         left_out: (B,) whether the photo has the label aimed at.
-        counted: (B,) whether the cell's figures are of this photo.
+        counted: the photos that the cell's figures are of.
     """
 
     attack: str
@@ -153,11 +177,23 @@ class _Row:
     by: _Attacked
     answered: Tensor
     left_out: Tensor
-    counted: Tensor
+    counted: _Some
 
-    def only_counted(self, tensor: Tensor) -> Tensor:
-        """Those rows of a (B, ...) tensor that count; the tensor itself where all do."""
-        return _rows(tensor, self.counted)
+
+@dataclass(frozen=True, eq=False)
+class _Cell:
+    """A cell's figures on the device, each (B,): ``CellFigures`` tells them apart.
+
+    Attributes:
+        attack, defense: names.
+        seconds: of each photo that counts.
+        figures: by name; NaN for photos that do not count, where that is no number of a label.
+    """
+
+    attack: str
+    defense: str
+    seconds: float
+    figures: dict[str, Tensor]
 
 
 class _Work:
@@ -174,12 +210,36 @@ class _Work:
 
     def cells(self) -> list[CellFigures]:
         """Of the plan, in its order."""
+        cells = self._cells()
+        # All that leaves the device leaves it here, at once.
+        on_device = torch.stack([torch.stack(list(cell.figures.values())) for cell in cells])
+        return [self._on_host(cell, rows) for cell, rows in zip(cells, on_device.cpu().numpy(), strict=True)]
+
+    def _on_host(self, cell: _Cell, rows: NDArray[np.float64]) -> CellFigures:
+        """``rows`` are the cell's figures."""
+        read: dict[str, NDArray[Any]] = dict(zip(cell.figures, rows, strict=True))
+        read |= {name: read[name].astype(np.int64) for name in _LABELS}
+        read |= {name: read[name].astype(np.bool_) for name in _SWITCHES}
+        counted = read["counted"]
+        return CellFigures(
+            attack=cell.attack,
+            defense=cell.defense,
+            threat=self._plan.knowledge(cell.attack),
+            labels=self._model.labels,
+            truth=self._batch.truth,
+            attacked=counted & (cell.attack != NONE),
+            milliseconds=np.where(counted, 1000 * cell.seconds, np.nan),
+            **read,
+        )
+
+    def _cells(self) -> list[_Cell]:
         plan, model, clean = self._plan, self._model, self._clean
         answered = {NONE: clean.scores.argmax(1)}
         nobody = torch.zeros_like(self._right, dtype=torch.bool)
-        cells = [self._bare(_Row(NONE, NONE, clean, answered[NONE], nobody, ~nobody))]
+        everybody = _Some(~nobody)
+        cells = [self._bare(_Row(NONE, NONE, clean, answered[NONE], nobody, everybody))]
         for name, defense in plan.defenses.items():
-            row = _Row(NONE, name, clean, answered[NONE], nobody, ~nobody)
+            row = _Row(NONE, name, clean, answered[NONE], nobody, everybody)
             outcome = self._outcome(defense, row)
             answered[name] = outcome.labels
             cells.append(self._defended(row, defense, outcome))
@@ -195,7 +255,7 @@ class _Work:
                 if threat is not None:
                     by = self._attack(attack, threat.attacked(defense, model), worth[name])
                 row = self._row(attack_name, name, by, answered, worth)
-                behind = self._outcome(defense, row) if bool(row.counted.any()) else None
+                behind = self._outcome(defense, row) if len(row.counted) else None
                 cells.append(self._defended(row, defense, behind))
         return cells
 
@@ -210,14 +270,14 @@ class _Work:
         left_out = self._has_target(by.target) | (
             (by.target == answered[defense]) & (by.target >= 0) & self._plan.attack_wrong
         )
-        return _Row(attack, defense, by, answered[defense], left_out, worth[defense] & ~left_out)
+        return _Row(attack, defense, by, answered[defense], left_out, _Some(worth[defense] & ~left_out))
 
     def _has_target(self, target: Tensor) -> Tensor:
         return target == self._right
 
     def _outcome(self, defense: Defense, row: _Row) -> Outcome:
         with remembering(PassingMemo(_MEMO_BYTES)):
-            return defend(defense, row.only_counted(row.by.picture), self._model)
+            return defend(defense, row.counted.of(row.by.picture), self._model)
 
     def _attack(self, attack: Attack, model: nn.Module, worth: Tensor) -> _Attacked:
         """The attack on ``model``, of those photos that are ``worth`` (B,) it."""
@@ -231,18 +291,17 @@ class _Work:
             truth=self._right,
         )
         target = self._target(attack, y)
-        made = worth & ~self._has_target(target)
-        count = int(made.sum())
-        if not count:
+        made = _Some(worth & ~self._has_target(target))
+        if not len(made):
             return replace(clean, target=target)
         began = now(x.device)
-        trace = attack.run(_rows(x, made), _rows(y, made), model, self._progress, frames=0)
-        seconds = (now(x.device) - began) / count
+        trace = attack.run(made.of(x), made.of(y), model, self._progress, frames=0)
+        seconds = (now(x.device) - began) / len(made)
         attacked = trace.attacked.to(x)
         return _Attacked(
-            picture=_spread(attacked, x, made),
-            mask=None if trace.mask is None else _spread(trace.mask, torch.zeros_like(x[:, :1]), made),
-            scores=_spread(logits(attacked, self._model), clean.scores, made),
+            picture=made.among(attacked, x),
+            mask=None if trace.mask is None else made.among(trace.mask, torch.zeros_like(x[:, :1])),
+            scores=made.among(logits(attacked, self._model), clean.scores),
             target=target,
             seconds=seconds,
         )
@@ -254,19 +313,19 @@ class _Work:
         built_in = built_in_target(attack, self._model)
         return torch.full_like(y, -1 if built_in is None else built_in)
 
-    def _bare(self, row: _Row) -> CellFigures:
+    def _bare(self, row: _Row) -> _Cell:
         """The cell without a defense."""
-        scores = row.only_counted(row.by.scores)
-        picture = row.only_counted(row.by.picture)
+        scores = row.counted.of(row.by.scores)
+        picture = row.counted.of(row.by.picture)
         return self._cell(row, scores.argmax(1), scores, picture, row.by.seconds)
 
-    def _defended(self, row: _Row, defense: Defense, outcome: Outcome | None) -> CellFigures:
+    def _defended(self, row: _Row, defense: Defense, outcome: Outcome | None) -> _Cell:
         """The cell behind ``defense``; ``outcome`` is of the photos that count, None where none does."""
         if outcome is None:
             return self._bare(row)
         overlap = None
         if row.by.mask is not None and defense.finds:
-            overlap = iou(by_name(outcome.steps, defense.finds).map, row.only_counted(row.by.mask))
+            overlap = iou(by_name(outcome.steps, defense.finds).map, row.counted.of(row.by.mask))
         seconds = outcome.seconds / len(outcome.labels)
         return self._cell(row, outcome.labels, outcome.logits, outcome.result, seconds, overlap)
 
@@ -278,60 +337,36 @@ class _Work:
         picture: Tensor,
         seconds: float,
         overlap: Tensor | None = None,
-    ) -> CellFigures:
+    ) -> _Cell:
         """A cell's figures; ``predicted`` to ``overlap`` are of the photos that count."""
-        clean, by, probabilities = self._clean, row.by, scores.softmax(1)
+        clean, by, probabilities, counted = self._clean, row.by, scores.softmax(1), row.counted
         likeliest = torch.where(predicted < 0, scores.argmax(1), predicted)
-        counted = row.counted.cpu().numpy()
+        nothing = torch.full_like(self._right, torch.nan, dtype=torch.double)
 
         def share(labels: Tensor) -> Tensor:
             return probabilities.gather(1, labels.clamp(min=0)[:, None])[:, 0]
 
-        def spread(values: Tensor | None) -> NDArray[np.float64]:
+        def spread(values: Tensor | None) -> Tensor:
             """(B,) the values of those that count, NaN for the others."""
-            every = np.full(len(counted), np.nan)
-            if values is not None:
-                every[counted] = values.double().cpu().numpy()
-            return every
+            return nothing if values is None else counted.among(values, nothing)
 
-        labels = row.answered.cpu().numpy().copy()
-        labels[counted] = predicted.cpu().numpy()
-        target = by.target.cpu().numpy()
         before, unattacked = clean.scores.softmax(1), clean.scores.argmax(1)
-        own = row.only_counted(before)
-        right = self._right[:, None]
-        return CellFigures(
-            attack=row.attack,
-            defense=row.defense,
-            threat=self._plan.knowledge(row.attack),
-            labels=self._model.labels,
-            truth=self._batch.truth,
-            clean=unattacked.cpu().numpy(),
-            clean_probability=before.gather(1, right)[:, 0].double().cpu().numpy(),
-            bare=torch.where(row.counted, by.scores.argmax(1), unattacked).cpu().numpy(),
-            predicted=labels,
-            probability=spread(share(likeliest)),
-            label_probability=spread(share(row.only_counted(self._right))),
-            target=target,
-            target_probability=np.where(target < 0, np.nan, spread(share(row.only_counted(by.target)))),
-            attacked=counted & (row.attack != NONE),
-            counted=counted,
-            left_out=row.left_out.cpu().numpy(),
-            ssim=spread(ssim_each(picture, row.only_counted(clean.picture)) if len(picture) else None),
-            psnr=spread(psnr_each(picture, row.only_counted(clean.picture)) if len(picture) else None),
-            ndcg=spread(ndcg(own, probabilities) if len(own) else None),
-            iou=spread(overlap),
-            milliseconds=np.where(counted, 1000 * seconds, np.nan),
-        )
-
-
-def _rows(whole: Tensor, where: Tensor) -> Tensor:
-    """The rows of a (B, ...) tensor ``where`` (B,) is True; the tensor itself where it is everywhere."""
-    return whole if bool(where.all()) else whole[where]
-
-
-def _spread(part: Tensor, whole: Tensor, where: Tensor) -> Tensor:
-    """``whole`` (B, ...) with the rows ``part`` in place of those ``where`` (B,) is True."""
-    if len(part) == len(whole):
-        return part
-    return whole.index_put((where,), part.to(whole))
+        own, unchanged = counted.of(before), counted.of(clean.picture)
+        aimed = spread(share(counted.of(by.target)))
+        figures = {
+            "clean": unattacked,
+            "clean_probability": before.gather(1, self._right[:, None])[:, 0],
+            "bare": torch.where(counted.where, by.scores.argmax(1), unattacked),
+            "predicted": counted.among(predicted, row.answered),
+            "probability": spread(share(likeliest)),
+            "label_probability": spread(share(counted.of(self._right))),
+            "target": by.target,
+            "target_probability": torch.where(by.target < 0, nothing, aimed),
+            "counted": counted.where,
+            "left_out": row.left_out,
+            "ssim": spread(ssim_each(picture, unchanged) if len(picture) else None),
+            "psnr": spread(psnr_each(picture, unchanged) if len(picture) else None),
+            "ndcg": spread(ndcg(own, probabilities) if len(own) else None),
+            "iou": spread(overlap),
+        }
+        return _Cell(row.attack, row.defense, seconds, {name: one.double() for name, one in figures.items()})
